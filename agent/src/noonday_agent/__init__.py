@@ -1,0 +1,1 @@
+"""Noonday's agent: one small process on every web server."""

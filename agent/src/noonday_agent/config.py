@@ -1,0 +1,186 @@
+"""`agent.toml`: how this server stops, starts, drains, checks and logs its apps. Owned by root on the host."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from noonday_shared.config import Settings, load_toml
+from noonday_shared.keys import PublicKey
+from noonday_shared.names import AppName, HostName
+from pydantic import AfterValidator, Field, model_validator
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+def _key(text: str) -> str:
+    try:
+        PublicKey.parse(text)
+    except Exception as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{text!r} is not a regular expression: {error}") from error
+    return text
+
+
+KeyText = Annotated[str, AfterValidator(_key)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
+
+
+class Broker(Settings):
+    """RabbitMQ, dialled out to."""
+
+    url: str = Field(pattern=r"^amqps?://", description="amqp:// or amqps:// with user, password, host and vhost")
+    ca_file: Path | None = Field(default=None, description="CA of an amqps broker; the system's when absent")
+
+
+class Trust(Settings):
+    """The keys pinned on this host; nothing signed by another has any effect."""
+
+    coordinator: KeyText = Field(description="public key that must sign assignments")
+    releases: tuple[KeyText, ...] = Field(min_length=1, description="public keys that may sign releases")
+    host_key_file: Path = Field(description="this host's private key, made by 'noonday enroll', mode 0600")
+
+
+class HaproxyBalancer(Settings):
+    """HAProxy's runtime API. Needs `stats socket … level admin` in haproxy.cfg."""
+
+    kind: Literal["haproxy"]
+    address: str = Field(description="path of the unix socket, or host:port")
+    backend: str
+    server: str
+    timeout: Seconds = 5.0
+
+
+class EndpointBalancer(Settings):
+    """Any balancer that polls HTTP: the agent answers 200 when this app is in service, 503 when it is out."""
+
+    kind: Literal["endpoint"]
+    listen: str = Field(description="host:port the agent listens on, alone for this balancer")
+    settle: Seconds = Field(default=10.0, description="time in which the balancer surely has polled and acted")
+
+
+class FileBalancer(Settings):
+    """Any balancer that polls the presence of a file, through the web server."""
+
+    kind: Literal["file"]
+    path: Path
+    present: Literal["in", "out"] = Field(default="in", description="what the file's presence means")
+    settle: Seconds = Field(default=10.0, description="time in which the balancer surely has polled and acted")
+
+
+class CommandBalancer(Settings):
+    """Commands of the host's owner. `in_service` and `idle` answer by exit status: 0 yes, 1 no, anything else an error."""
+
+    kind: Literal["command"]
+    take_out: tuple[str, ...] = Field(min_length=1)
+    put_back: tuple[str, ...] = Field(min_length=1)
+    in_service: tuple[str, ...] = Field(min_length=1)
+    idle: tuple[str, ...] = Field(min_length=1)
+    timeout: Seconds = 30.0
+
+
+BalancerSettings = Annotated[
+    HaproxyBalancer | EndpointBalancer | FileBalancer | CommandBalancer, Field(discriminator="kind")
+]
+
+
+class SupervisordProcess(Settings):
+    """supervisord's XML-RPC over its unix socket (`[unix_http_server]`)."""
+
+    kind: Literal["supervisord"]
+    socket: Path
+    program: str = Field(description="program, or group:program")
+    username: str = ""
+    password: str = ""
+    timeout: Seconds = Field(default=10.0, description="for one call")
+
+
+class SystemdProcess(Settings):
+    kind: Literal["systemd"]
+    unit: str = Field(pattern=r"^[A-Za-z0-9:_.@-]+\.service$")
+    timeout: Seconds = Field(default=10.0, description="for one systemctl call that only asks")
+
+
+class CommandProcess(Settings):
+    """Commands of the host's owner. The main process is the one in `pid_file`."""
+
+    kind: Literal["command"]
+    restart: tuple[str, ...] = Field(min_length=1)
+    pid_file: Path
+
+
+ProcessSettings = Annotated[SupervisordProcess | SystemdProcess | CommandProcess, Field(discriminator="kind")]
+
+
+class Health(Settings):
+    """How the app says that it is well. A release may name its own paths in release.toml."""
+
+    url: str = Field(pattern=r"^https?://[^/]+$", description="the app itself on this host, not through the balancer")
+    path: str = Field(default="/", pattern=r"^/", description="answers 2xx when the app is well")
+    timeout: Seconds = Field(default=2.0, description="for one request")
+    within: Seconds = Field(default=60.0, description="from the restart until it must be well")
+    successes: int = Field(default=2, ge=1, le=100, description="good answers in a row that count as well")
+    every: Seconds = Field(default=5.0, description="between probes while nothing is changing")
+
+
+class Drain(Settings):
+    idle_within: Seconds = Field(default=30.0, description="for requests under way to end")
+    on_busy: Literal["proceed", "give-up"] = Field(
+        default="proceed",
+        description="when requests are still under way then: restart anyway, or put the server back and fail",
+    )
+
+
+class LogFile(Settings):
+    path: Path
+    kind: Literal["auto", "access"] = Field(default="auto", description="'access': one request a line, with a status")
+
+
+class Hooks(Settings):
+    """The release's hooks run as `user`, each with `within` seconds for its whole process group."""
+
+    user: str = Field(default="", description="empty: the agent's own user")
+    within: Seconds = 60.0
+
+
+class App(Settings):
+    root: Path = Field(description="holds releases/, current and shared/")
+    process: ProcessSettings
+    balancers: tuple[BalancerSettings, ...] = Field(default=(), description="out of all before the stop, back into all")
+    health: Health
+    drain: Drain = Drain()
+    restart_within: Seconds = Field(default=60.0, description="for the app to stop and start")
+    return_within: Seconds = Field(default=60.0, description="for the balancers to report the server in service again")
+    logs: tuple[LogFile, ...] = ()
+    hooks: Hooks = Hooks()
+    keep: int = Field(default=5, ge=2, description="releases kept on disk beside the live one")
+    redact: tuple[Pattern, ...] = Field(default=(), description="masked in every log line before it leaves the host")
+    max_unpacked: int = Field(default=4 << 30, gt=0, description="bytes that a release may take on disk")
+
+
+class AgentConfig(Settings):
+    host: HostName
+    state_dir: Path = Path("/var/lib/noonday-agent")
+    broker: Broker
+    trust: Trust
+    apps: dict[AppName, App] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _roots_differ(self) -> Self:
+        roots = [app.root for app in self.apps.values()]
+        if len(set(roots)) != len(roots):
+            raise ValueError("two apps have the same root; each app needs a folder of its own")
+        return self
+
+
+def load(path: Path) -> AgentConfig:
+    """Raises `BadInput` with the key's path and the nearest known key."""
+    return load_toml(path, AgentConfig)

@@ -1,0 +1,31 @@
+"""The process manager that an app runs under."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class ProcessManager(Protocol):
+    """Raises `Temporary` when the manager can't be asked now and `Permanent` when the program or unit is unknown to it.
+
+    A restart that returns is not believed: the proof of running code follows it.
+    """
+
+    @property
+    def name(self) -> str:
+        """As in 'supervisord web', 'systemd web.service'."""
+        ...
+
+    def restart(self, within: float) -> None:
+        """Stop the app, if it runs, and start it. Blocks at most `within` seconds, then raises `Deadline`."""
+
+    def pid(self) -> int | None:
+        """The main process now, or None while none runs."""
+        ...
+
+    def state(self) -> str:
+        """The manager's own words, as in 'RUNNING', 'BACKOFF', 'inactive'."""
+        ...
+
+    def check(self) -> None:
+        """Ask for what `restart` and `pid` will need and change nothing. Raises as above, naming what to mend."""

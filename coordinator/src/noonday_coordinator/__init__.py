@@ -1,0 +1,1 @@
+"""Noonday's coordinator and the noonday command."""

@@ -1,0 +1,1 @@
+"""What Noonday's agent and coordinator both speak: messages, topology, bus, manifests, signing."""

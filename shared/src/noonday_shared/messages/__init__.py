@@ -1,0 +1,18 @@
+"""What travels: assignments down, state snapshots and evidence up."""
+
+from noonday_shared.messages.assignment import Assignment, Goal
+from noonday_shared.messages.evidence import Evidence, LogLine, SignatureCount
+from noonday_shared.messages.snapshot import AppSnapshot, Outcome, Phase, Snapshot, TroubleReport
+
+__all__ = [
+    "AppSnapshot",
+    "Assignment",
+    "Evidence",
+    "Goal",
+    "LogLine",
+    "Outcome",
+    "Phase",
+    "SignatureCount",
+    "Snapshot",
+    "TroubleReport",
+]

@@ -1,0 +1,63 @@
+"""`release.toml`: what a release is, and what it can live beside. Lies at the top of the archive."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from noonday_shared.config import Settings
+from noonday_shared.envelope import Wire
+from noonday_shared.names import AppName, Digest, ReleaseRef, Version
+
+FILE_NAME = "release.toml"
+KIND = "release"
+"""Kind of the envelope that signs a `SignedRelease`."""
+
+
+def _inside(value: str) -> str:
+    path = PurePosixPath(value)
+    if not value or path.is_absolute() or ".." in path.parts or path == PurePosixPath("."):
+        raise ValueError(f"{value!r} must be a path inside the release")
+    return value
+
+
+InnerPath = Annotated[str, AfterValidator(_inside)]
+UrlPath = Annotated[str, Field(pattern=r"^/")]
+
+
+class HookFiles(Settings):
+    """Executables of the release, run on each host with NOONDAY_RELEASE, _PREVIOUS, _ROLLOUT and _HOST."""
+
+    pre_activate: InnerPath | None = Field(default=None, description="before the drain; failing changes nothing")
+    post_activate: InnerPath | None = Field(default=None, description="after the app is well, before its return")
+    post_return: InnerPath | None = Field(default=None, description="back in the load balancer")
+
+
+class ReleaseManifest(Settings):
+    app: AppName
+    version: Version
+    health: UrlPath | None = Field(default=None, description="instead of the health path in agent.toml")
+    version_endpoint: UrlPath | None = Field(
+        default=None, description="answers the version: as plain text, or JSON with a key 'version'"
+    )
+    shared: tuple[InnerPath, ...] = Field(
+        default=(), description="linked to the app's shared/ folder, kept over releases"
+    )
+    hooks: HookFiles = HookFiles()
+
+
+class SignedRelease(Wire):
+    """What the builder signs, detached: `<archive>.manifest` is an envelope of kind 'release' around it."""
+
+    app: AppName
+    version: Version
+    digest: Digest
+    size: int = Field(ge=0, description="bytes of the archive")
+    unpacked: int = Field(ge=0, description="bytes of all files in it")
+    manifest: ReleaseManifest
+
+    @property
+    def ref(self) -> ReleaseRef:
+        return ReleaseRef(version=self.version, digest=self.digest)
