@@ -10,7 +10,7 @@ from noonday_shared.errors import Deadline
 
 
 class Clock(Protocol):
-    """Seconds since the epoch (`now`), seconds on a clock that never goes back (`monotonic`), and `sleep` in seconds."""
+    """`now`: seconds since the epoch. `monotonic`: seconds on a clock that never goes back. `sleep`: seconds."""
 
     def now(self) -> float: ...
     def monotonic(self) -> float: ...
