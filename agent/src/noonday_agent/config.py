@@ -77,7 +77,7 @@ class FileBalancer(Settings):
 
 
 class CommandBalancer(Settings):
-    """Commands of the host's owner. `in_service` and `idle` answer by exit status: 0 yes, 1 no, anything else an error."""
+    """Commands of the host's owner. `in_service` and `idle` answer by exit status: 0 yes, 1 no, others fail."""
 
     kind: Literal["command"]
     take_out: tuple[str, ...] = Field(min_length=1)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 
 class NoondayError(Exception):
-    """`text`: a whole sentence. `rule`: a short stable name for programs. `next_action`: what a person runs or mends."""
+    """`text`: a whole sentence. `rule`: a short stable name. `next_action`: what a person runs or mends."""
 
     rule = "error"
 
