@@ -1,0 +1,115 @@
+"""What a person or a program may ask of the coordinator. `submit.py` answers with events or a refusal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from noonday_coordinator.core.policy import Policy
+from noonday_shared.names import ReleaseRef
+from noonday_shared.release.manifest import ReleaseManifest
+
+
+@dataclass(frozen=True, slots=True)
+class Deploy:
+    """`allow_outage` lets the only host of a fleet be taken out, as the policy's key of that name does."""
+
+    app: str
+    version: str
+    policy: Policy
+    allow_outage: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """Under way: that rollout goes back. Otherwise: straight to the previous release, on all hosts."""
+
+    app: str
+    policy: Policy
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Promote:
+    """Skip what is left of the examine, or answer yes at a gate or a question."""
+
+    app: str
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Stop, and bring the hosts that were touched back; the release is not blocked."""
+
+    app: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    app: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    app: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrainHost:
+    """Take all apps of a host out of their load balancers, and keep them out."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class UndrainHost:
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Enroll:
+    host: str
+    labels: dict[str, str]
+    public_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    app: str
+    release: ReleaseRef
+    size: int
+    manifest: ReleaseManifest
+
+
+@dataclass(frozen=True, slots=True)
+class Unblock:
+    app: str
+    version: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchLogs:
+    app: str
+    until: float
+
+
+Command = (
+    Deploy
+    | Rollback
+    | Promote
+    | Abort
+    | Pause
+    | Resume
+    | DrainHost
+    | UndrainHost
+    | Enroll
+    | Remove
+    | Push
+    | Unblock
+    | WatchLogs
+)

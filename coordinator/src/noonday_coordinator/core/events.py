@@ -1,0 +1,265 @@
+"""The facts. Everything the coordinator knows is folded from these, so each carries all that the fold needs.
+
+An event never changes its meaning: a field may be added with a default, a new event may be added.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from noonday_coordinator.core.policy import Policy
+from noonday_shared.messages import Goal, Outcome, Phase, TroubleReport
+from noonday_shared.names import ReleaseRef
+from noonday_shared.release.manifest import ReleaseManifest
+
+
+class Stage(StrEnum):
+    PREPARING = "preparing"
+    ROLLING = "rolling"
+    EXAMINING = "examining"
+    GATE = "gate"
+    ROLLING_BACK = "rolling-back"
+    ENDED = "ended"
+
+
+class End(StrEnum):
+    DONE = "done"
+    ROLLED_BACK = "rolled-back"
+    ABORTED = "aborted"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a host last said of one app, as far as decisions and history need it. Numbered by (boot, seq)."""
+
+    boot: int
+    seq: int
+    term: int
+    generation: int
+    outcome: Outcome
+    phase: Phase
+    step: str = ""
+    going_back: bool = False
+    live: str = ""
+    proven: ReleaseRef | None = None
+    prepared: tuple[str, ...] = ()
+    in_service: bool | None = None
+    healthy: bool | None = None
+    restarts: int = 0
+    trouble: TroubleReport | None = None
+    seconds_out: float = 0.0
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing seen on the new release, and what it means. `counts` are records by host; instants since the epoch."""
+
+    key: str
+    kind: Literal["new-error", "known-error", "hard-limit", "shared-trouble"]
+    blames: bool
+    """Whether it is held against the release."""
+    words: str
+    """The finding as a sentence, as in 'ERROR new with 1.2.0: 31 records on web-1, never on 3 old servers'."""
+    level: str = ""
+    text: str = ""
+    counts: dict[str, int] = field(default_factory=dict)
+    first_seen: float = 0.0
+    samples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CoordinatorStarted:
+    """A coordinator took over: the term grows by one."""
+
+    term: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostEnrolled:
+    host: str
+    labels: dict[str, str]
+    public_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostRemoved:
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostReported:
+    host: str
+    app: str
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class HostDrained:
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostUndrained:
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasePushed:
+    app: str
+    release: ReleaseRef
+    size: int
+    manifest: ReleaseManifest
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseUnblocked:
+    app: str
+    release: ReleaseRef
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """What a host should be from now on, for one app. Sent to it, signed in the present term, until taken up."""
+
+    host: str
+    app: str
+    generation: int
+    goal: Goal
+    release: ReleaseRef | None
+    previous: ReleaseRef | None = None
+    rollout: str = ""
+    deadline: float = 600.0
+    observe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutStarted:
+    """`waves[0]` is the canary; each wave is a tuple of hosts in order. `kind` rollback: no canary, no examine."""
+
+    rollout: str
+    app: str
+    kind: Literal["deploy", "rollback"]
+    release: ReleaseRef
+    previous: ReleaseRef | None
+    policy: Policy
+    waves: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StageEntered:
+    """`deadline` is an instant (seconds since the epoch), 0 when the stage ends by a person or by hosts' deadlines."""
+
+    rollout: str
+    stage: Stage
+    wave: int
+    reason: str
+    deadline: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class HostJudged:
+    """The rollout takes note of where one host ended: its state in words of `HostState`."""
+
+    rollout: str
+    host: str
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictReached:
+    rollout: str
+    verdict: Literal["promote", "roll back", "hold"]
+    reason: str
+    requests: int = 0
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The rollout waits for a person: `promote`, `rollback` or `abort` answers."""
+
+    rollout: str
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    rollout: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackRequested:
+    rollout: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AbortRequested:
+    rollout: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    rollout: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    rollout: str
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutEnded:
+    rollout: str
+    end: End
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogsWatched:
+    """Somebody follows the app's logs until this instant (seconds since the epoch)."""
+
+    app: str
+    until: float
+
+
+Event = (
+    CoordinatorStarted
+    | HostEnrolled
+    | HostRemoved
+    | HostReported
+    | HostDrained
+    | HostUndrained
+    | ReleasePushed
+    | ReleaseUnblocked
+    | Assigned
+    | RolloutStarted
+    | StageEntered
+    | HostJudged
+    | VerdictReached
+    | Asked
+    | Promoted
+    | RollbackRequested
+    | AbortRequested
+    | Paused
+    | Resumed
+    | RolloutEnded
+    | LogsWatched
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An event in the log: its number, instant (seconds since the epoch), and who caused it."""
+
+    seq: int
+    at: float
+    by: str
+    event: Event

@@ -1,0 +1,202 @@
+"""`evolve(state, record) -> state`: what a fact changes. Pure; raises only for a fact that can't have happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TypeVar, assert_never
+
+from noonday_coordinator.core import events as e
+from noonday_coordinator.core.state import App, AppOnHost, Host, HostState, InRollout, Release, Rollout, State
+
+V = TypeVar("V")
+
+
+def evolve(state: State, record: e.Record) -> State:
+    """The state after `record`."""
+    match record.event:
+        case (
+            e.HostEnrolled() | e.HostRemoved() | e.HostReported() | e.HostDrained() | e.HostUndrained() | e.Assigned()
+        ) as event:
+            return _host_event(state, record, event)
+        case e.CoordinatorStarted(term):
+            return replace(state, term=term)
+        case e.ReleasePushed() | e.ReleaseUnblocked() | e.LogsWatched() as event:
+            return _app_event(state, record, event)
+        case e.RolloutStarted() as event:
+            return _started(state, record, event)
+        case e.RolloutEnded() as event:
+            return _ended(state, record, event)
+        case _ as event:
+            return _with_rollout(state, _rollout_event(state.rollouts[event.rollout], record, event))
+
+
+def fold(records: list[e.Record], state: State | None = None) -> State:
+    """The state that `records` add up to, from nothing or from `state`."""
+    now = state or State()
+    for record in records:
+        now = evolve(now, record)
+    return now
+
+
+HostEvent = e.HostEnrolled | e.HostRemoved | e.HostReported | e.HostDrained | e.HostUndrained | e.Assigned
+
+
+def _host_event(state: State, record: e.Record, event: HostEvent) -> State:
+    match event:
+        case e.HostEnrolled(name, labels, public_key):
+            known = state.hosts.get(name)
+            fresh = Host(name, labels, public_key, known.apps if known else {}, known.drained_by if known else "")
+            return replace(state, hosts=_put(state.hosts, name, fresh))
+        case e.HostRemoved(name):
+            return replace(state, hosts={key: host for key, host in state.hosts.items() if key != name})
+    if event.host not in state.hosts:
+        return state  # a fact about a host that was removed meanwhile
+    host = state.hosts[event.host]
+    match event:
+        case e.HostDrained():
+            host = replace(host, drained_by=record.by)
+        case e.HostUndrained():
+            host = replace(host, drained_by="")
+        case e.Assigned():
+            on_host = replace(host.app(event.app), assigned=event, assigned_at=record.at)
+            host = replace(host, apps=_put(host.apps, event.app, on_host))
+            state = replace(state, generation=max(state.generation, event.generation))
+        case e.HostReported():
+            host = replace(host, apps=_put(host.apps, event.app, _reported(host.app(event.app), record.at, event)))
+        case _:
+            assert_never(event)
+    return replace(state, hosts=_put(state.hosts, host.name, host))
+
+
+def _reported(on_host: AppOnHost, at: float, event: e.HostReported) -> AppOnHost:
+    sick = event.report.healthy is False
+    since = (on_host.unhealthy_since or at) if sick else 0.0
+    return replace(on_host, report=event.report, reported_at=at, unhealthy_since=since)
+
+
+def _app_event(state: State, record: e.Record, event: e.ReleasePushed | e.ReleaseUnblocked | e.LogsWatched) -> State:
+    app = state.app(event.app)
+    match event:
+        case e.ReleasePushed(_, ref, size, manifest):
+            release = Release(ref, size, manifest, record.at, record.by)
+            app = replace(app, releases=_put(app.releases, ref.version, release))
+        case e.ReleaseUnblocked(_, ref):
+            release = replace(app.releases[ref.version], blocked="")
+            app = replace(app, releases=_put(app.releases, ref.version, release))
+        case e.LogsWatched(_, until):
+            app = replace(app, watch_until=until)
+        case _:
+            assert_never(event)
+    return replace(state, apps=_put(state.apps, app.name, app))
+
+
+def _started(state: State, record: e.Record, event: e.RolloutStarted) -> State:
+    rollout = Rollout(
+        id=event.rollout,
+        app=event.app,
+        kind=event.kind,
+        release=event.release,
+        previous=event.previous,
+        policy=event.policy,
+        waves=event.waves,
+        by=record.by,
+        started_at=record.at,
+        stage_since=record.at,
+        hosts={host: InRollout(since=record.at) for wave in event.waves for host in wave},
+    )
+    app = replace(state.app(event.app), active=event.rollout)
+    return _with_rollout(replace(state, apps=_put(state.apps, app.name, app)), rollout)
+
+
+def _ended(state: State, record: e.Record, event: e.RolloutEnded) -> State:
+    rollout = replace(
+        state.rollouts[event.rollout],
+        stage=e.Stage.ENDED,
+        end=event.end,
+        reason=event.reason,
+        ended_at=record.at,
+        asked="",
+    )
+    app = replace(state.app(rollout.app), active="")
+    if event.end is e.End.DONE:
+        app = _recorded(app, rollout)
+    elif event.end is e.End.ROLLED_BACK or (event.end is e.End.FAILED and rollout.verdict == "roll back"):
+        app = _blocked(app, rollout, event.reason)
+    return _with_rollout(replace(state, apps=_put(state.apps, app.name, app)), rollout)
+
+
+def _recorded(app: App, rollout: Rollout) -> App:
+    """The app's release of record moves. After a rollback by a person, what it left is blocked."""
+    previous = app.current if app.current != rollout.release else app.previous
+    releases = dict(app.releases)
+    if rollout.release.version in releases:
+        releases[rollout.release.version] = replace(releases[rollout.release.version], good=True)
+    if rollout.kind == "rollback" and previous and previous.version in releases:
+        why = f"rolled back by {rollout.by} in {rollout.id}"
+        releases[previous.version] = replace(releases[previous.version], blocked=why, good=False)
+    return replace(app, current=rollout.release, previous=previous, releases=releases)
+
+
+def _blocked(app: App, rollout: Rollout, reason: str) -> App:
+    release = app.releases.get(rollout.release.version)
+    if release is None or rollout.kind == "rollback":
+        return app
+    blocked = replace(release, blocked=f"rolled back in {rollout.id}: {reason}")
+    return replace(app, releases=_put(app.releases, release.ref.version, blocked))
+
+
+RolloutEvent = (
+    e.StageEntered
+    | e.HostJudged
+    | e.VerdictReached
+    | e.Asked
+    | e.Promoted
+    | e.RollbackRequested
+    | e.AbortRequested
+    | e.Paused
+    | e.Resumed
+)
+
+
+def _rollout_event(rollout: Rollout, record: e.Record, event: RolloutEvent) -> Rollout:
+    match event:
+        case e.StageEntered(_, stage, wave, reason, deadline):
+            return replace(
+                rollout, stage=stage, wave=wave, reason=reason, deadline=deadline, stage_since=record.at,
+                asked="", promoted=False,
+            )  # fmt: skip
+        case e.HostJudged(_, host, state, reason):
+            moved = InRollout(HostState(state), record.at, reason)
+            return replace(rollout, hosts=_put(rollout.hosts, host, moved))
+        case e.VerdictReached(_, verdict, _, requests, findings):
+            return replace(rollout, verdict=verdict, requests=requests, findings=findings)
+        case e.Asked(_, question):
+            return replace(rollout, asked=question)
+        case e.Promoted():
+            return replace(rollout, promoted=True, asked="")
+        case e.RollbackRequested():
+            return replace(rollout, asked="")
+        case e.AbortRequested():
+            return replace(rollout, aborting=True, asked="")
+        case e.Paused():
+            return replace(rollout, paused_by=record.by, paused_at=record.at)
+        case e.Resumed():
+            return _resumed(rollout, record.at)
+        case _:
+            assert_never(event)
+
+
+def _resumed(rollout: Rollout, at: float) -> Rollout:
+    """A pause re-arms deadlines: the time it took is added to them."""
+    pause = at - rollout.paused_at
+    deadline = rollout.deadline + pause if rollout.deadline else 0.0
+    return replace(rollout, paused_by="", deadline=deadline, stage_since=rollout.stage_since + pause)
+
+
+def _with_rollout(state: State, rollout: Rollout) -> State:
+    return replace(state, rollouts=_put(state.rollouts, rollout.id, rollout))
+
+
+def _put(mapping: Mapping[str, V], key: str, value: V) -> dict[str, V]:
+    return {**mapping, key: value}

@@ -1,0 +1,79 @@
+"""One app's policy (`apps/web.toml`): which hosts, in which order, how long each wait, and what a regression does."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from noonday_shared.config import Settings
+from noonday_shared.names import AppName
+
+
+def _share(value: int | str) -> int | str:
+    if isinstance(value, int):
+        if value < 1:
+            raise ValueError(f"{value} must be at least 1, or a percentage such as '25%'")
+        return value
+    digits = value.removesuffix("%")
+    if not value.endswith("%") or not digits.isdigit() or not 1 <= int(digits) <= 100:
+        raise ValueError(f"{value!r} must be a count of hosts, or a percentage from '1%' to '100%'")
+    return value
+
+
+def _share_or_none(value: int | str) -> int | str:
+    return value if value in (0, "0%") else _share(value)
+
+
+Share = Annotated[int | str, AfterValidator(_share)]
+"""A count of hosts, or a percentage of the app's hosts."""
+ShareOrNone = Annotated[int | str, AfterValidator(_share_or_none)]
+Seconds = Annotated[float, Field(ge=0, le=7 * 86_400)]
+
+
+def share_of(share: int | str, total: int, *, up: bool = False) -> int:
+    """Hosts that `share` means of `total`. A percentage is rounded down, or `up`, and is never 0 but for 0 %."""
+    if isinstance(share, int):
+        return min(share, total)
+    percent = int(share.removesuffix("%"))
+    if percent == 0:
+        return 0
+    exact = total * percent / 100
+    return max(1, math.ceil(exact) if up else math.floor(exact))
+
+
+class Policy(Settings):
+    """All waits are seconds."""
+
+    app: AppName
+    hosts: dict[str, str] = Field(min_length=1, description="labels that a host must carry, all of them")
+    canary: Share = Field(default=1, description="hosts of the first wave")
+    examine: Seconds = Field(default=600.0, description="how long the canary is compared before the others follow")
+    examine_most: Seconds = Field(
+        default=3600.0, description="the longest examine, when requests are few or it is on hold"
+    )
+    least_requests: int = Field(default=200, ge=0, description="requests the canary must have answered to be promoted")
+    on_little_evidence: Literal["ask", "promote"] = Field(
+        default="ask", description="when least_requests are not reached within examine_most"
+    )
+    least_new_errors: int = Field(default=3, ge=1, description="records of one new error that roll back; fewer hold")
+    waves: tuple[Share, ...] = Field(default=("100%",), min_length=1, description="sizes of the waves after the canary")
+    wave_pause: Seconds = Field(default=0.0, description="between two waves; judging goes on")
+    max_unavailable: Share = Field(default=1, description="hosts of this app out of the load balancer at once, at most")
+    min_healthy: ShareOrNone = Field(default=0, description="hosts that must stay in service; the stricter limit wins")
+    gates: tuple[Literal["canary"] | Annotated[int, Field(ge=1)], ...] = Field(
+        default=(), description="wait for a person after the canary ('canary') or after wave n"
+    )
+    on_regression: Literal["rollback", "ask"] = "rollback"
+    allow_outage: bool = Field(default=False, description="lets the only host of a fleet be taken out")
+    max_restarts: int = Field(default=2, ge=1, description="unasked restarts of the new release that count as a loop")
+    unhealthy_for: Seconds = Field(default=3.0, description="how long a new-release host may fail its health check")
+    prepare_within: Seconds = Field(default=1800.0, description="for all hosts to fetch, verify and unpack")
+    host_within: Seconds = Field(default=600.0, description="for one host, from its assignment to its return")
+    unreachable_after: Seconds = Field(default=30.0, description="silence after which a host counts as unreachable")
+
+    def limit(self, total: int) -> int:
+        """Hosts that may be out of the load balancer at once, of `total`: the stricter of the two limits, maybe 0."""
+        spare = total - share_of(self.min_healthy, total, up=True)
+        return min(share_of(self.max_unavailable, total), spare)

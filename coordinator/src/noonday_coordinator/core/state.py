@@ -1,0 +1,155 @@
+"""What the facts add up to. Frozen: `evolve` makes a new one. Instants are seconds since the epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from noonday_coordinator.core.events import Assigned, End, Finding, Report, Stage
+from noonday_coordinator.core.policy import Policy
+from noonday_shared.messages import Goal
+from noonday_shared.names import ReleaseRef
+from noonday_shared.release.manifest import ReleaseManifest
+
+EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+class HostState(StrEnum):
+    """Where a host stands in a rollout."""
+
+    WAITING = "waiting"
+    PREPARED = "prepared"
+    WORKING = "working"
+    SERVING = "serving"
+    REVERTED = "reverted"
+    FAILED = "failed"
+    GOING_BACK = "going-back"
+    BACK = "back"
+
+
+TOUCHED = frozenset({HostState.WORKING, HostState.SERVING, HostState.REVERTED, HostState.FAILED})
+"""States of hosts that a rollback must bring back."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppOnHost:
+    assigned: Assigned | None = None
+    assigned_at: float = 0.0
+    report: Report | None = None
+    reported_at: float = 0.0
+    unhealthy_since: float = 0.0
+    """0 while it is well, or not known."""
+
+    @property
+    def in_service(self) -> bool:
+        return self.report is not None and self.report.in_service is True
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    name: str
+    labels: Mapping[str, str]
+    public_key: str
+    apps: Mapping[str, AppOnHost] = field(default_factory=dict)
+    drained_by: str = ""
+
+    def carries(self, labels: Mapping[str, str]) -> bool:
+        return all(self.labels.get(key) == value for key, value in labels.items())
+
+    def app(self, name: str) -> AppOnHost:
+        return self.apps.get(name, AppOnHost())
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    ref: ReleaseRef
+    size: int
+    manifest: ReleaseManifest
+    pushed_at: float
+    pushed_by: str
+    blocked: str = ""
+    """Why it must not be rolled out until a person unblocks it; empty when it may."""
+    good: bool = False
+    """Whether a rollout of it was ever completed: only then do its errors count as known."""
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    name: str
+    current: ReleaseRef | None = None
+    previous: ReleaseRef | None = None
+    active: str = ""
+    """Id of the rollout under way; empty when there is none."""
+    watch_until: float = 0.0
+    releases: Mapping[str, Release] = field(default_factory=dict)
+    """By version."""
+
+
+@dataclass(frozen=True, slots=True)
+class InRollout:
+    state: HostState = HostState.WAITING
+    since: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    id: str
+    app: str
+    kind: str
+    release: ReleaseRef
+    previous: ReleaseRef | None
+    policy: Policy
+    waves: tuple[tuple[str, ...], ...]
+    by: str
+    started_at: float
+    hosts: Mapping[str, InRollout]
+    stage: Stage = Stage.PREPARING
+    stage_since: float = 0.0
+    deadline: float = 0.0
+    wave: int = 0
+    reason: str = ""
+    paused_by: str = ""
+    paused_at: float = 0.0
+    asked: str = ""
+    promoted: bool = False
+    aborting: bool = False
+    end: End | None = None
+    ended_at: float = 0.0
+    verdict: str = ""
+    findings: tuple[Finding, ...] = ()
+    requests: int = 0
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """All hosts, in the order in which they are released."""
+        return tuple(host for wave in self.waves for host in wave)
+
+    def in_state(self, *states: HostState) -> tuple[str, ...]:
+        return tuple(host for host in self.members if self.hosts[host].state in states)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    term: int = 0
+    hosts: Mapping[str, Host] = field(default_factory=dict)
+    apps: Mapping[str, App] = field(default_factory=dict)
+    rollouts: Mapping[str, Rollout] = field(default_factory=dict)
+    generation: int = 0
+    """The greatest generation given out so far, over all hosts and apps."""
+
+    def app(self, name: str) -> App:
+        return self.apps.get(name, App(name))
+
+    def active(self, app: str) -> Rollout | None:
+        return self.rollouts.get(self.app(app).active)
+
+    def hosts_with(self, labels: Mapping[str, str]) -> tuple[Host, ...]:
+        """Enrolled hosts that carry all of `labels`, by name."""
+        return tuple(host for _, host in sorted(self.hosts.items()) if host.carries(labels))
+
+    def goal_of(self, host: str, app: str) -> Goal | None:
+        assigned = self.hosts[host].app(app).assigned
+        return assigned.goal if assigned else None

@@ -1,0 +1,41 @@
+"""What the coordinator sees now and does not keep: who was heard when, and what the evidence says so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from noonday_coordinator.core.events import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the evidence of one rollout says at one instant.
+
+    `verdict` promote means: nothing stands against it so far. Time and requests are the policy's, not the judge's.
+    """
+
+    verdict: Literal["promote", "roll back", "hold"]
+    reason: str
+    requests: int = 0
+    """Requests that new-release hosts answered since they returned."""
+    control_requests: int = 0
+    findings: tuple[Finding, ...] = ()
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Instants are seconds since the epoch."""
+
+    last_seen: Mapping[str, float] = field(default_factory=dict)
+    """By host: when its last report came."""
+    judgements: Mapping[str, Judgement] = field(default_factory=dict)
+    """By rollout."""
+    since: float = 0.0
+    """When this coordinator began to listen; silence before it means nothing."""
+
+    def silent_for(self, host: str, now: float) -> float:
+        """Seconds since the host was last heard, or since this coordinator listens."""
+        return now - max(self.last_seen.get(host, 0.0), self.since)
