@@ -54,8 +54,8 @@ class HaproxyBalancer(Settings):
 
     kind: Literal["haproxy"]
     address: str = Field(description="path of the unix socket, or host:port")
-    backend: str
-    server: str
+    backend: str = Field(pattern=r"^[A-Za-z0-9_.:-]+$", description="as in haproxy.cfg")
+    server: str = Field(pattern=r"^[A-Za-z0-9_.:-]+$", description="this host's line in that backend")
     timeout: Seconds = 5.0
 
 
@@ -63,7 +63,9 @@ class EndpointBalancer(Settings):
     """Any balancer that polls HTTP: the agent answers 200 when this app is in service, 503 when it is out."""
 
     kind: Literal["endpoint"]
-    listen: str = Field(description="host:port the agent listens on, alone for this balancer")
+    listen: str = Field(
+        pattern=r"^.+:[0-9]{1,5}$", description="host:port the agent listens on, alone for this balancer"
+    )
     settle: Seconds = Field(default=10.0, description="time in which the balancer surely has polled and acted")
 
 
