@@ -53,7 +53,7 @@ class HaproxyBalancer(Settings):
     """HAProxy's runtime API. Needs `stats socket … level admin` in haproxy.cfg."""
 
     kind: Literal["haproxy"]
-    address: str = Field(description="path of the unix socket, or host:port")
+    address: str = Field(pattern=r"^(.*/.*|.+:[0-9]{1,5})$", description="path of the unix socket, or host:port")
     backend: str = Field(pattern=r"^[A-Za-z0-9_.:-]+$", description="as in haproxy.cfg")
     server: str = Field(pattern=r"^[A-Za-z0-9_.:-]+$", description="this host's line in that backend")
     timeout: Seconds = 5.0
