@@ -1,0 +1,93 @@
+"""From an app's settings to its balancers."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import assert_never
+
+from noonday_agent import config
+from noonday_agent.balancers.command import CommandBalancer
+from noonday_agent.balancers.endpoint import EndpointBalancer
+from noonday_agent.balancers.file import FileBalancer
+from noonday_agent.balancers.haproxy import HaproxyBalancer
+from noonday_agent.balancers.marker import Marker
+from noonday_agent.balancers.protocol import Balancer
+from noonday_shared.clock import Clock
+from noonday_shared.errors import BadInput
+
+
+def build_balancers(
+    app_name: str, settings: Sequence[config.BalancerSettings], state_dir: Path, clock: Clock
+) -> tuple[Balancer, ...]:
+    """One driver for each table, asked nothing and started not yet. Raises `BadInput` when one is there twice."""
+    names = _names(settings)
+    folder = state_dir / "balancers"
+    return tuple(_build(each, name, folder, app_name, clock) for each, name in zip(settings, names, strict=True))
+
+
+def _build(each: config.BalancerSettings, name: str, folder: Path, app: str, clock: Clock) -> Balancer:
+    match each:
+        case config.HaproxyBalancer():
+            return HaproxyBalancer(each, name)
+        case config.EndpointBalancer():
+            return EndpointBalancer(each, Marker(_marker(folder, app, "endpoint", each.listen), clock, name), name)
+        case config.FileBalancer():
+            return FileBalancer(each, Marker(_marker(folder, app, "file", str(each.path)), clock, name), name)
+        case config.CommandBalancer():
+            return CommandBalancer(each, name)
+        case _:
+            assert_never(each)
+
+
+def _names(settings: Sequence[config.BalancerSettings]) -> list[str]:
+    """Short where that tells them apart; a pair of HAProxies has the same backend and server, so its addresses do."""
+    short = Counter(_short(each) for each in settings)
+    names = [
+        _short(each) if short[_short(each)] == 1 else _long(each, number) for number, each in enumerate(settings, 1)
+    ]
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise BadInput(
+                f"The balancer {name} is there {times} times.",
+                next_action="remove all but one from the app's balancers in agent.toml",
+            )
+    return names
+
+
+def _short(each: config.BalancerSettings) -> str:
+    match each:
+        case config.HaproxyBalancer(backend=backend, server=server):
+            return f"haproxy {backend}/{server}"
+        case config.EndpointBalancer(listen=listen):
+            return f"endpoint {listen}"
+        case config.FileBalancer(path=path):
+            return f"file {path.name}"
+        case config.CommandBalancer(take_out=take_out):
+            return f"command {Path(take_out[0]).name}"
+        case _:
+            assert_never(each)
+
+
+def _long(each: config.BalancerSettings, number: int) -> str:
+    match each:
+        case config.HaproxyBalancer(address=address):
+            return f"{_short(each)} at {address}"
+        case config.FileBalancer(path=path):
+            return f"file {path}"
+        case config.CommandBalancer():
+            # Not its arguments: names are shown everywhere, and an argument may be a password.
+            return f"{_short(each)} #{number}"
+        case config.EndpointBalancer():
+            return _short(each)
+        case _:
+            assert_never(each)
+
+
+def _marker(folder: Path, app: str, kind: str, key: str) -> Path:
+    """One for each app and address, the same in every run, readable by a person and never colliding."""
+    plain = re.sub(r"[^A-Za-z0-9.-]+", "_", key)[-60:]
+    return folder / f"{app}.{kind}.{plain}.{hashlib.sha256(key.encode()).hexdigest()[:8]}"

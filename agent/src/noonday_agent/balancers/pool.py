@@ -1,0 +1,99 @@
+"""All balancers of one app as one: out of all before the stop, back into all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from noonday_agent.balancers.protocol import Balancer
+from noonday_shared.errors import NoondayError, Permanent, Temporary
+
+
+@runtime_checkable
+class Listener(Protocol):
+    """A balancer that something has to reach in this process while the agent's service runs."""
+
+    def start(self) -> None: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """No memory either. Without any balancer the app is always in service and always idle: nothing sends to it."""
+
+    balancers: Sequence[Balancer] = ()
+
+    def in_service(self) -> bool:
+        """Whether all of them send new requests now."""
+        return all(each.in_service() for each in self.balancers)
+
+    def take_out(self) -> None:
+        """Raises at the first that can't be asked: those before it are out by then, those after it are untouched."""
+        for each in self.balancers:
+            each.take_out()
+
+    def idle(self) -> bool:
+        """Whether it is out of all of them and nothing is under way. False again when one of them lets it back in."""
+        return all(each.idle() for each in self.balancers)
+
+    def put_back(self) -> None:
+        """Ask all, whatever one of them answers; then raise what went wrong."""
+        _raise_all(_failures([each.put_back for each in self.balancers]))
+
+    def states(self) -> dict[str, str]:
+        """Each balancer's words by its name; for one that can't be asked, 'unknown' and why. Never raises."""
+        return {each.name: _words(each) for each in self.balancers}
+
+    def problems(self) -> tuple[NoondayError, ...]:
+        """What `check` would raise, one by one."""
+        return tuple(_failures([each.check for each in self.balancers]))
+
+    def check(self) -> None:
+        """Raises all problems as one: `Permanent` when one of them is."""
+        _raise_all(self.problems())
+
+    def start(self) -> None:
+        """Open what balancers poll in this process. Raises when an address can't be had; then nothing stays open."""
+        try:
+            for each in self._listeners():
+                each.start()
+        except NoondayError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        for each in self._listeners():
+            each.close()
+
+    def _listeners(self) -> Iterator[Listener]:
+        return (each for each in self.balancers if isinstance(each, Listener))
+
+
+def _words(balancer: Balancer) -> str:
+    try:
+        return balancer.state()
+    except NoondayError as error:
+        return f"unknown: {error.text}"
+
+
+def _failures(verbs: Sequence[Callable[[], None]]) -> list[NoondayError]:
+    failures: list[NoondayError] = []
+    for verb in verbs:
+        try:
+            verb()
+        except NoondayError as error:
+            failures.append(error)
+    return failures
+
+
+def _raise_all(failures: Sequence[NoondayError]) -> None:
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        kind = Permanent if any(isinstance(each, Permanent) for each in failures) else Temporary
+        raise kind(
+            " ".join(each.text for each in failures),
+            rule=next(each.rule for each in failures if isinstance(each, kind)),
+            next_action="; ".join(dict.fromkeys(each.next_action for each in failures if each.next_action)),
+        )
