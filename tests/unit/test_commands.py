@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from noonday_agent.commands import minimal_env, run_command
 from noonday_shared.errors import Permanent
 from support.eventually import eventually
@@ -100,6 +101,14 @@ def test_output_that_is_no_text_is_shown_as_well_as_it_can_be() -> None:
 def test_a_missing_program_is_permanent_and_named() -> None:
     with pytest.raises(Permanent, match="/no/such/program can't be run: No such file"):
         run_command(["/no/such/program"], within=1)
+
+
+def test_a_script_without_a_first_line_is_permanent(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("echo no interpreter named\n")
+    script.chmod(0o755)
+    with pytest.raises(Permanent, match="Exec format error"):
+        run_command([str(script)], within=1)
 
 
 def test_a_missing_folder_is_named_instead_of_the_program(tmp_path: Path) -> None:

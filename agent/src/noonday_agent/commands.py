@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import pwd
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 GRACE = 2.0
 """Seconds between TERM and KILL for a group that is past its deadline."""
 
+_PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY, errno.EIO)
 _POLL = 0.01
 _LAST_WORDS = 0.2
 
@@ -95,7 +97,7 @@ def minimal_env(user: str = "", **extra: str) -> dict[str, str]:
 
 
 class _Run:
-    """One started command: its output so far, and whether it has ended. It is reaped last: so its group id stays its."""
+    """One started command: its output so far, and whether it has ended. Reaped last, so its group id stays its own."""
 
     def __init__(self, child: subprocess.Popen[bytes], max_output: int) -> None:
         self._child = child
@@ -188,16 +190,16 @@ def _start(argv: Sequence[str], env: Mapping[str, str] | None, user: str, cwd: P
 
 
 def _not_started(program: str, error: OSError | ValueError) -> NoondayError:
-    if isinstance(error, FileNotFoundError | PermissionError | NotADirectoryError | ValueError):
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        at = f" ({error.filename})" if isinstance(error, OSError) and error.filename not in (None, program) else ""
-        return Permanent(
-            f"{program} can't be run: {reason}{at}.",
-            rule="command-missing",
-            next_action=f"check that {program} exists, is executable and is what the configuration means",
-        )
-    reason = error.strerror or str(error)
-    return Temporary(f"{program} can't be started now: {reason}.", next_action="look at the host's memory and limits")
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    if isinstance(error, OSError) and error.errno in _PASSING:
+        look = "look at the host's memory, processes and limits"
+        return Temporary(f"{program} can't be started now: {reason}.", next_action=look)
+    at = f" ({error.filename})" if isinstance(error, OSError) and error.filename not in (None, program) else ""
+    return Permanent(
+        f"{program} can't be run: {reason}{at}.",
+        rule="command-missing",
+        next_action=f"check that {program} exists, is executable and is what the configuration means",
+    )
 
 
 def _switch_to(user: str) -> pwd.struct_passwd | None:

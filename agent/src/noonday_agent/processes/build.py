@@ -1,0 +1,25 @@
+"""From settings to the process manager that they name."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from noonday_agent.config import CommandProcess, ProcessSettings, SupervisordProcess, SystemdProcess
+from noonday_agent.processes.command import Command
+from noonday_agent.processes.protocol import ProcessManager
+from noonday_agent.processes.supervisord import Supervisord
+from noonday_agent.processes.systemd import Systemd
+from noonday_shared.clock import Clock
+
+
+def build_process(settings: ProcessSettings, clock: Clock | None = None) -> ProcessManager:
+    """The driver for `settings.kind`. Asks nobody yet: `check` does."""
+    match settings:
+        case SupervisordProcess():
+            return Supervisord(settings, clock)
+        case SystemdProcess():
+            return Systemd(settings, clock)
+        case CommandProcess():
+            return Command(settings, clock)
+        case _:
+            assert_never(settings)
