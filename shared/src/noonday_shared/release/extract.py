@@ -22,7 +22,7 @@ _CHUNK = 1 << 16
 def check_archive(archive: Path, *, limit: int) -> Contents:
     """Judge every member without unpacking any; `limit`: bytes of all files. Raises `BadInput`; safe to repeat."""
     with _opened(archive, limit) as tar:
-        return check_members(tar, limit=limit)
+        return _check(tar, limit)
 
 
 def safe_extract(archive: Path, target: Path, *, limit: int, go_on: Callable[[], None] = lambda: None) -> Contents:
@@ -32,7 +32,7 @@ def safe_extract(archive: Path, target: Path, *, limit: int, go_on: Callable[[],
     the disk; what was unpacked until then stays for the caller to remove. Nothing is flushed to disk.
     """
     with _opened(archive, limit) as tar:
-        contents = check_members(tar, limit=limit)
+        contents = _check(tar, limit)
         target.mkdir(exist_ok=True)
         target.chmod(0o755)
         _unpack(tar, contents, target, go_on)
@@ -70,6 +70,14 @@ class _CountedGzip(gzip.GzipFile):
         if offset > self._most:
             raise refusal("too-large", "the archive", f"it claims more than {self._most} bytes")
         return super().seek(offset, whence)
+
+
+def _check(tar: tarfile.TarFile, limit: int) -> Contents:
+    contents = check_members(tar, limit=limit)
+    # To the very end, where gzip keeps its checksum.
+    while tar.fileobj is not None and tar.fileobj.read(_CHUNK):
+        pass
+    return contents
 
 
 def _unpack(tar: tarfile.TarFile, contents: Contents, target: Path, go_on: Callable[[], None]) -> None:

@@ -98,12 +98,6 @@ def _check_kind(member: tarfile.TarInfo) -> None:
         raise refusal("setuid", member.name, "setuid, setgid and sticky bits are not allowed")
     if (member.issym() or member.islnk()) and not (member.linkname and not member.linkname.startswith("/")):
         raise refusal("absolute-link", member.name, "a link's target is relative and inside the release")
-    if _data_filter is None:
-        return
-    try:
-        _data_filter(member, "/proc/self/noonday-release")
-    except tarfile.TarError as error:
-        raise refusal("tar-data-filter", member.name, str(error).replace("/proc/self/", "")) from error
 
 
 def _check_tree(tree: Tree) -> None:
@@ -120,6 +114,16 @@ def _check_tree(tree: Tree) -> None:
             if target not in seen or not tree[target].isreg():
                 raise refusal("escaping-link", member.name, "a hard link names a file that came before it")
         seen.add(parts)
+        _check_by_python(member)
+
+
+def _check_by_python(member: tarfile.TarInfo) -> None:
+    if _data_filter is None:
+        return
+    try:
+        _data_filter(member, "/proc/noonday-release")
+    except tarfile.TarError as error:
+        raise refusal("tar-data-filter", member.name, str(error)) from error
 
 
 def _check_inside(tree: Tree, parts: Parts, link: tarfile.TarInfo) -> None:
