@@ -1,0 +1,1 @@
+"""`make demo`: Noonday releases a web shop at noon, on real parts, under load."""
