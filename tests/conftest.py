@@ -1,1 +1,1 @@
-pytest_plugins = ["support.rabbitmq"]
+pytest_plugins = ["support.rabbitmq", "support.supervisord"]
