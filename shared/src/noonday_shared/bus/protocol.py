@@ -24,8 +24,9 @@ class Bus(Protocol):
     def close(self, within: float = 5.0) -> None:
         """Stop after what was published is confirmed, or `within` seconds."""
 
-    def consume(self, queue: str, handler: Handler) -> None:
-        """Deliver this queue's messages to `handler`, again after each reconnect. Call before or after `start`."""
+    def consume(self, queue: str, handler: Handler, *, exclusive: bool = False) -> None:
+        """Deliver this queue's messages to `handler`, again after each reconnect. Call before or after `start`.
+        `exclusive`: nobody else may consume it meanwhile; whoever comes second finds that in `trouble`."""
 
     def publish(self, exchange: str, key: str, body: bytes, *, slot: str) -> None:
         """Send as soon as connected. `slot` names what this message is the newest of: an unsent message in the same
@@ -41,9 +42,11 @@ class Bus(Protocol):
         """Coordinator only: delete the host's queue."""
 
     @property
-    def connected(self) -> bool: ...
+    def connected(self) -> bool:
+        """Whether there is a connection and everything asked for is in place on it; then `trouble` is empty."""
+        ...
 
     @property
     def trouble(self) -> str:
-        """Why there is no connection, as a sentence; empty when there is one."""
+        """Why it is not `connected`, as a sentence (broker down, queue missing, no memory left); else empty."""
         ...
