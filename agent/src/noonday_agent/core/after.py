@@ -1,0 +1,107 @@
+"""`after`: the journal once a stage was executed. Deadlines are judged here, on instants kept in the journal. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from noonday_agent.core.journal import ONCE, Attempt, Journal, Stage, Way
+from noonday_agent.core.limits import Limits
+from noonday_agent.core.result import Again, Done, Failed, Result, Unreachable, Wrong
+from noonday_agent.core.ways import STAGES, arrive, finish, move, turn_back
+from noonday_shared.errors import Trouble
+from noonday_shared.messages import Outcome
+
+WAITS = {
+    Stage.DRAIN: "the load balancer to take the server out",
+    Stage.WAIT_IDLE: "requests under way to end",
+    Stage.PROVE: "the new code to be seen running",
+    Stage.WARM_UP: "the app to be healthy",
+    Stage.CONFIRM: "the load balancer to report the server in service",
+}
+"""What each stage that may answer `Again` waits for."""
+
+
+def about_to(journal: Journal) -> Journal:
+    """The journal to keep before the stage is executed: a stage with an effect that must not repeat is marked."""
+    attempt = journal.attempt
+    if attempt is None or attempt.begun or attempt.stage not in ONCE | {Stage.SWITCH}:
+        return journal
+    switched = attempt.switched or attempt.stage is Stage.SWITCH
+    return replace(journal, attempt=replace(attempt, begun=True, switched=switched))
+
+
+def after(journal: Journal, result: Result, limits: Limits, now: float) -> Journal:
+    """The journal after the present stage gave `result` at `now`."""
+    attempt = journal.attempt
+    if attempt is None:
+        return journal
+    match result:
+        case Done(processes):
+            return _next(journal, replace(attempt, before_restart=processes or attempt.before_restart), now)
+        case Again(_, trouble, good):
+            return _again(journal, attempt, limits, now, trouble, good=good)
+        case Wrong(trouble):
+            if now - attempt.stage_since >= limits.settle_within and attempt.way is not Way.STRANDED:
+                return turn_back(journal, attempt, trouble, now)
+            return _again(journal, attempt, limits, now, trouble)
+        case Unreachable(trouble):
+            if attempt.stage in (Stage.RETURN, Stage.CONFIRM):
+                return _waiting(journal, attempt, trouble)  # giving up would leave a good app out
+            return _again(journal, attempt, limits, now, trouble)
+        case Failed(trouble, changed):
+            return _failed(journal, attempt, trouble, now, changed=changed)
+
+
+def _next(journal: Journal, attempt: Attempt, now: float) -> Journal:
+    journal = _timed(journal, attempt, now)
+    stages = STAGES[attempt.way]
+    at = stages.index(attempt.stage) + 1
+    if attempt.stage is Stage.DRAIN and not attempt.out_since:
+        attempt = replace(attempt, out_since=now)
+    if attempt.stage is Stage.RETURN:
+        journal = replace(journal, out_by_us=False)
+    if attempt.stage is Stage.CONFIRM and attempt.out_since:
+        journal = replace(journal, seconds_out=journal.seconds_out + now - attempt.out_since)
+        attempt = replace(attempt, out_since=0.0)
+    journal = replace(journal, attempt=attempt)
+    return move(journal, attempt, stages[at], now) if at < len(stages) else arrive(journal, attempt)
+
+
+def _again(
+    journal: Journal, attempt: Attempt, limits: Limits, now: float, trouble: Trouble | None, *, good: bool = False
+) -> Journal:
+    count = attempt.good + 1 if good else 0
+    if attempt.stage is Stage.WARM_UP and count >= limits.successes:
+        return _next(journal, attempt, now)
+    waited = now - attempt.stage_since
+    if waited < limits.of(attempt.stage) or attempt.way is Way.STRANDED:
+        return _waiting(journal, replace(attempt, good=count), trouble)
+    if attempt.stage is Stage.WAIT_IDLE and (limits.on_busy == "proceed" or attempt.way is not Way.FORWARD):
+        return _next(journal, attempt, now)
+    return turn_back(journal, attempt, _late(attempt, waited, trouble), now)
+
+
+def _waiting(journal: Journal, attempt: Attempt, trouble: Trouble | None) -> Journal:
+    return replace(journal, attempt=replace(attempt, trouble=trouble))
+
+
+def _failed(journal: Journal, attempt: Attempt, trouble: Trouble, now: float, *, changed: bool) -> Journal:
+    journal = _timed(journal, attempt, now)
+    if attempt.stage is Stage.RETURN:
+        return _waiting(journal, attempt, trouble)  # nothing better is known than to try again
+    if attempt.stage is Stage.DRAIN and not changed and attempt.way in (Way.FORWARD, Way.LEAVE):
+        return finish(replace(journal, out_by_us=attempt.was_out), Outcome.FAILED, trouble)
+    return turn_back(journal, attempt, trouble, now)
+
+
+def _late(attempt: Attempt, waited: float, trouble: Trouble | None) -> Trouble:
+    what = WAITS.get(attempt.stage, f"the step {attempt.stage}")
+    last = f" Last seen: {trouble.text}" if trouble else ""
+    text = f"Waited {waited:.0f} s for {what}, in vain.{last}"
+    return Trouble("deadline", attempt.stage, text, trouble.next_action if trouble else "noonday logs, noonday hosts")
+
+
+def _timed(journal: Journal, attempt: Attempt, now: float) -> Journal:
+    name = f"back:{attempt.stage}" if attempt.way in (Way.BACK, Way.STRANDED) else str(attempt.stage)
+    spent = journal.timings.get(name, 0.0) + now - attempt.stage_since
+    return replace(journal, timings={**journal.timings, name: round(spent, 4)})

@@ -1,0 +1,119 @@
+"""`reconcile`: what the host should be, what it remembers and what it sees, to the next thing to do. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from noonday_agent.core.journal import HOOKS, Attempt, Journal, Stage, Way
+from noonday_agent.core.ways import begin, finish, turn_back
+from noonday_shared.errors import Trouble
+from noonday_shared.messages import Assignment, Goal, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the disk says: ids of releases that are unpacked whole, and what `current` points to ('' for nothing)."""
+
+    prepared: frozenset[str] = frozenset()
+    live: str = ""
+
+
+def reconcile(journal: Journal, facts: Facts, now: float) -> Journal:
+    """The journal with the attempt that should be under way; `journal.attempt.stage` is the next thing to do.
+
+    No attempt means that there is nothing to do. Repeating it without a change of facts changes nothing.
+    """
+    if journal.attempt is not None:
+        return _superseded(journal, journal.attempt, facts, now)
+    assignment = journal.assignment
+    if assignment is None:
+        return journal
+    if journal.outcome is not Outcome.WORKING:
+        return _watched(journal, assignment, facts, now)
+    match assignment.goal:
+        case Goal.PREPARED:
+            return _prepare(journal, assignment, facts, now)
+        case Goal.OUT:
+            return begin(journal, assignment, Way.LEAVE, Stage.DRAIN, now)
+        case Goal.SERVING:
+            return _serve(journal, assignment, facts, now)
+
+
+def recover(journal: Journal, now: float) -> Journal:
+    """The journal as an agent that just started should read it: a hook that was under way is never run twice."""
+    attempt = journal.attempt
+    if attempt is None or not attempt.begun or attempt.stage not in HOOKS:
+        return journal
+    text = f"The agent died while the hook {attempt.stage} ran, so how it ended is not known; it is not run twice."
+    trouble = Trouble("hook-interrupted", attempt.stage, text, "look at what the hook did, then deploy again")
+    return turn_back(journal, attempt, trouble, now)
+
+
+def _superseded(journal: Journal, attempt: Attempt, facts: Facts, now: float) -> Journal:
+    """A newer assignment may want the same, which goes on under its number, or something else, which turns it back."""
+    assignment = journal.assignment
+    if assignment is None or assignment.generation == attempt.generation:
+        return journal
+    if _wants(assignment, attempt):
+        return replace(journal, attempt=replace(attempt, generation=assignment.generation))
+    match attempt.way:
+        case Way.BACK:
+            return journal  # it reaches a safe end first, then the newer assignment has its turn
+        case Way.FORWARD:
+            text = f"Generation {assignment.generation} asks for something else, so this attempt goes back."
+            return turn_back(journal, attempt, Trouble("superseded", attempt.stage, text), now)
+        case _:
+            # The other ways change nothing but the load balancer, and `out_by_us` remembers that.
+            return reconcile(replace(journal, attempt=None), facts, now)
+
+
+def _wants(assignment: Assignment, attempt: Attempt) -> bool:
+    match attempt.way:
+        case Way.FORWARD | Way.ADOPT:
+            return assignment.goal is Goal.SERVING and assignment.release == attempt.target
+        case Way.PREPARE:
+            return assignment.goal is Goal.PREPARED and assignment.release == attempt.target
+        case Way.LEAVE:
+            return assignment.goal is Goal.OUT
+        case Way.RESUME | Way.BACK | Way.STRANDED:
+            return False
+
+
+def _watched(journal: Journal, assignment: Assignment, facts: Facts, now: float) -> Journal:
+    """A host that ended out of the load balancer without being asked to is looked at until what is there is well."""
+    if not journal.out_by_us or journal.keep_out or assignment.goal is Goal.OUT or not facts.live:
+        return journal
+    watching = begin(journal, assignment, Way.STRANDED, Stage.PROVE, now, previous=facts.live)
+    attempt = replace(watching.attempt, why=journal.trouble) if watching.attempt else None
+    return replace(watching, attempt=attempt, trouble=journal.trouble)
+
+
+def _prepare(journal: Journal, assignment: Assignment, facts: Facts, now: float) -> Journal:
+    if assignment.release and assignment.release.id in facts.prepared:
+        return finish(journal, Outcome.DONE)
+    return begin(journal, assignment, Way.PREPARE, Stage.PREPARE, now)
+
+
+def _serve(journal: Journal, assignment: Assignment, facts: Facts, now: float) -> Journal:
+    target = assignment.release
+    if target is not None and facts.live == target.id and not journal.keep_out:
+        if journal.proven != target:
+            previous = _kept(assignment, facts)
+            return begin(journal, assignment, Way.ADOPT, Stage.PROVE, now, previous=previous)
+        if not journal.out_by_us:
+            return finish(journal, Outcome.DONE)
+        return begin(journal, assignment, Way.RESUME, Stage.WARM_UP, now, previous=facts.live)
+    stage = Stage.PRE_ACTIVATE if target and target.id in facts.prepared else Stage.PREPARE
+    return begin(journal, assignment, Way.FORWARD, stage, now, previous=_previous(journal, assignment, facts))
+
+
+def _previous(journal: Journal, assignment: Assignment, facts: Facts) -> str:
+    """What to go back to: the release last proven here if it is still on disk, else what is live, else nothing."""
+    target = assignment.release.id if assignment.release else ""
+    proven = journal.proven.id if journal.proven and journal.proven.id in facts.prepared else ""
+    return next((one for one in (proven, facts.live, _kept(assignment, facts)) if one and one != target), "")
+
+
+def _kept(assignment: Assignment, facts: Facts) -> str:
+    previous = assignment.previous
+    return previous.id if previous and previous.id in facts.prepared else ""

@@ -1,0 +1,51 @@
+"""Whether an assignment has any effect. Pure; the signature was checked before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from noonday_agent.core.journal import Journal
+from noonday_shared.errors import BadInput
+from noonday_shared.messages import Assignment, Outcome
+
+
+def take(journal: Journal, assignment: Assignment, *, host: str, now: float) -> Journal:
+    """The journal with `assignment` as what the host should be; the same journal when it says nothing new.
+
+    Raises `BadInput` for an assignment of another host, one that expired, and one that contradicts what was taken
+    under the same number.
+    """
+    if assignment.host != host:
+        raise _refused("wrong-host", f"it is for {assignment.host}, this is {host}", assignment)
+    if assignment.expires_at <= now:
+        late = f"it expired {now - assignment.expires_at:.0f} s ago by this host's clock"
+        raise _refused("expired", late, assignment)
+    seen = journal.assignment
+    if seen is None or assignment.order[:2] > seen.order[:2]:
+        return _taken(journal, seen, assignment, now)
+    if assignment.order[:2] < seen.order[:2] or assignment.issued_at <= seen.issued_at:
+        return journal
+    if not same_work(seen, assignment):
+        raise _refused("contradiction", "it differs from what was taken under the same number", assignment)
+    return replace(journal, assignment=assignment)
+
+
+def same_work(one: Assignment, other: Assignment) -> bool:
+    """Whether both ask for the same state under the same generation."""
+    return (one.generation, one.goal, one.release, one.previous) == (
+        other.generation,
+        other.goal,
+        other.release,
+        other.previous,
+    )
+
+
+def _taken(journal: Journal, seen: Assignment | None, assignment: Assignment, now: float) -> Journal:
+    if seen is not None and same_work(seen, assignment):
+        return replace(journal, assignment=assignment)  # a new term says the same again
+    return replace(journal, assignment=assignment, taken_at=now, outcome=Outcome.WORKING, trouble=None)
+
+
+def _refused(rule: str, text: str, assignment: Assignment) -> BadInput:
+    number = f"{assignment.app}, term {assignment.term}, generation {assignment.generation}"
+    return BadInput(f"Assignment refused ({number}): {text}.", rule=rule, next_action="noonday doctor")
