@@ -174,7 +174,7 @@ def _rollout_event(rollout: Rollout, record: e.Record, event: RolloutEvent) -> R
         case e.Asked(_, question):
             return replace(rollout, asked=question)
         case e.Promoted():
-            return replace(rollout, promoted=True, asked="")
+            return replace(rollout, promoted=True, asked="", overruled=rollout.overruled or bool(rollout.asked))
         case e.RollbackRequested():
             return replace(rollout, asked="")
         case e.AbortRequested():

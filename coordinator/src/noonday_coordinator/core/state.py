@@ -27,6 +27,8 @@ class HostState(StrEnum):
     FAILED = "failed"
     GOING_BACK = "going-back"
     BACK = "back"
+    LOST = "lost"
+    """It could not be brought back."""
 
 
 TOUCHED = frozenset({HostState.WORKING, HostState.SERVING, HostState.REVERTED, HostState.FAILED})
@@ -115,6 +117,8 @@ class Rollout:
     paused_at: float = 0.0
     asked: str = ""
     promoted: bool = False
+    overruled: bool = False
+    """A person let it go on in spite of the evidence, which no longer turns it back."""
     aborting: bool = False
     end: End | None = None
     ended_at: float = 0.0

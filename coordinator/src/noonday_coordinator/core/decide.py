@@ -1,0 +1,200 @@
+"""`decide(state, view, now) -> events`: what follows from what is known. Pure; the empty list means wait.
+
+Each call gives the events of one cause. The engine folds them and asks again until nothing follows.
+"""
+
+from __future__ import annotations
+
+from noonday_coordinator.core.absorb import absorb
+from noonday_coordinator.core.assign import assign, may_move, move_on
+from noonday_coordinator.core.events import (
+    Asked,
+    Assigned,
+    End,
+    Event,
+    Finding,
+    RolloutEnded,
+    Stage,
+    StageEntered,
+    VerdictReached,
+)
+from noonday_coordinator.core.examine import examine
+from noonday_coordinator.core.going_back import go_back
+from noonday_coordinator.core.state import Host, HostState, Rollout, State
+from noonday_coordinator.core.view import View
+from noonday_shared.messages import Goal
+
+
+def decide(state: State, view: View, now: float) -> list[Event]:
+    """The events that follow now."""
+    for app in state.apps.values():
+        rollout = state.rollouts.get(app.active)
+        if rollout is not None:
+            events: list[Event] = [*absorb(state, rollout, now)] or _stage(state, view, rollout, now)
+            if events:
+                return events
+    return _settle(state) or _operators(state)
+
+
+def _stage(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
+    match rollout.stage:
+        case Stage.PREPARING:
+            return _preparing(state, view, rollout, now)
+        case Stage.ROLLING_BACK:
+            return go_back(state, view, rollout, now)
+        case Stage.ROLLING | Stage.EXAMINING | Stage.GATE:
+            return _regression(rollout, view) or _forward(state, view, rollout, now)
+        case Stage.ENDED:
+            return []
+
+
+def _forward(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
+    if rollout.stage is Stage.ROLLING:
+        return _rolling(state, view, rollout, now)
+    if rollout.paused_by:
+        return []
+    if rollout.stage is Stage.EXAMINING:
+        return examine(rollout, view, now, onward=_after_wave)
+    return _next_wave(rollout) if rollout.promoted else []
+
+
+def _preparing(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
+    failed = rollout.in_state(HostState.FAILED)
+    if failed:
+        why = "; ".join(f"{host}: {rollout.hosts[host].reason}" for host in failed)
+        return [RolloutEnded(rollout.id, End.FAILED, f"Not every host could prepare, so none was drained. {why}")]
+    if not rollout.in_state(HostState.WAITING):
+        return [] if rollout.paused_by else [StageEntered(rollout.id, Stage.ROLLING, 0, "all hosts are prepared")]
+    new = [host for host in rollout.in_state(HostState.WAITING) if not _assigned(state, rollout, host)]
+    if new:
+        return assign(state, rollout, new, Goal.PREPARED, rollout.release, previous=rollout.previous)
+    if now >= rollout.deadline and not rollout.paused_by:
+        late = ", ".join(
+            f"{host} (last seen {view.silent_for(host, now):.0f} s ago)" for host in rollout.in_state(HostState.WAITING)
+        )
+        why = f"Not prepared within {rollout.policy.prepare_within:g} s: {late}. None was drained."
+        return [RolloutEnded(rollout.id, End.FAILED, why)]
+    return []
+
+
+def _rolling(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
+    wave = rollout.waves[rollout.wave]
+    states = {host: rollout.hosts[host].state for host in wave}
+    if all(one is HostState.SERVING for one in states.values()):
+        return [] if rollout.paused_by else _wave_done(rollout, now)
+    if rollout.paused_by or (rollout.wave > 1 and now < rollout.stage_since + rollout.policy.wave_pause):
+        return []
+    waiting = [host for host, one in states.items() if one in (HostState.PREPARED, HostState.WAITING)]
+    chosen = may_move(state, view, rollout, waiting, now)
+    if chosen:
+        return move_on(state, rollout, chosen, rollout.release, HostState.WORKING)
+    return _stuck(rollout, waiting, now)
+
+
+def _stuck(rollout: Rollout, waiting: list[str], now: float) -> list[Event]:
+    """Others are out, so none may be drained: waited for as long as one host may take, then a person is asked."""
+    since = max(rollout.stage_since, *(member.since for member in rollout.hosts.values()))
+    if not waiting or rollout.asked or rollout.in_state(HostState.WORKING):
+        return []
+    if now < since + rollout.policy.host_within:
+        return []
+    waited = f"Waited {now - since:.0f} s to drain {waiting[0]}, because other hosts are out of service"
+    return [Asked(rollout.id, f"{waited}. Mend them (noonday hosts), or: noonday rollback {rollout.app}")]
+
+
+def _wave_done(rollout: Rollout, now: float) -> list[Event]:
+    compare = rollout.kind == "deploy" and rollout.previous is not None and rollout.policy.examine > 0
+    if rollout.wave == 0 and compare:
+        reason = f"{', '.join(rollout.waves[0])} serves {rollout.release}; compared with the servers on the old release"
+        return [StageEntered(rollout.id, Stage.EXAMINING, 0, reason, now + rollout.policy.examine)]
+    return _after_wave(rollout)
+
+
+def _after_wave(rollout: Rollout) -> list[Event]:
+    gate = "canary" if rollout.wave == 0 else rollout.wave
+    last = rollout.wave + 1 >= len(rollout.waves)
+    if gate in rollout.policy.gates and rollout.kind == "deploy" and not last:
+        reason = f"a person says yes: noonday promote {rollout.app}"
+        return [StageEntered(rollout.id, Stage.GATE, rollout.wave, reason)]
+    return _next_wave(rollout)
+
+
+def _next_wave(rollout: Rollout) -> list[Event]:
+    if rollout.wave + 1 < len(rollout.waves):
+        hosts = ", ".join(rollout.waves[rollout.wave + 1])
+        return [StageEntered(rollout.id, Stage.ROLLING, rollout.wave + 1, f"wave {rollout.wave + 1}: {hosts}")]
+    done = f"All {len(rollout.members)} hosts serve {rollout.release}."
+    return [RolloutEnded(rollout.id, End.DONE, done)]
+
+
+def _regression(rollout: Rollout, view: View) -> list[Event]:
+    """What is held against the new release: a host that could not take it, or the evidence."""
+    broken = rollout.in_state(HostState.REVERTED, HostState.FAILED)
+    judgement = view.judgements.get(rollout.id)
+    findings: tuple[Finding, ...] = judgement.findings if judgement else ()
+    requests = judgement.requests if judgement else 0
+    if broken:
+        reason = "; ".join(f"{host} {_became(rollout, host)}" for host in broken)
+    elif judgement and judgement.verdict == "roll back" and not rollout.overruled:
+        reason = judgement.reason
+    else:
+        return []
+    if rollout.kind == "rollback":
+        return [RolloutEnded(rollout.id, End.FAILED, f"The rollback stops here, nothing goes forth and back. {reason}")]
+    if rollout.policy.on_regression == "ask":
+        question = f"{reason} Answer: noonday rollback {rollout.app}, or noonday promote {rollout.app}"
+        return [] if rollout.asked else [Asked(rollout.id, question)]
+    verdict = VerdictReached(rollout.id, "roll back", reason, requests, findings)
+    return [verdict, StageEntered(rollout.id, Stage.ROLLING_BACK, rollout.wave, reason)]
+
+
+def _became(rollout: Rollout, host: str) -> str:
+    member = rollout.hosts[host]
+    how = "put its previous release back" if member.state is HostState.REVERTED else "failed"
+    return f"{how}: {member.reason}"
+
+
+def _assigned(state: State, rollout: Rollout, host: str) -> bool:
+    enrolled = state.hosts.get(host)
+    assigned = enrolled.app(rollout.app).assigned if enrolled else None
+    return assigned is not None and assigned.rollout == rollout.id
+
+
+def _settle(state: State) -> list[Event]:
+    """After a rollout, its hosts stop sending evidence; what they serve stays."""
+    events: list[Event] = []
+    for host in state.hosts.values():
+        for app, on_host in host.apps.items():
+            assigned = on_host.assigned
+            rollout = state.rollouts.get(assigned.rollout) if assigned else None
+            if assigned is None or not assigned.observe or rollout is None or rollout.end is None:
+                continue
+            if rollout.hosts[host.name].state is HostState.LOST:
+                continue  # another assignment would make it try again, forth and back
+            release = assigned.release if assigned.goal is Goal.SERVING else state.app(app).current
+            if release is not None:
+                number = state.generation + len(events) + 1
+                events.append(Assigned(host.name, app, number, Goal.SERVING, release, rollout=rollout.id))
+    return events
+
+
+def _operators(state: State) -> list[Event]:
+    """Hosts that an operator drained are out; those that he let back in serve what they served."""
+    events: list[Event] = []
+    for host in state.hosts.values():
+        for app in host.apps:
+            wanted = _operators_wish(state, host, app, state.generation + len(events) + 1)
+            if wanted is not None:
+                events.append(wanted)
+    return events
+
+
+def _operators_wish(state: State, host: Host, app: str, generation: int) -> Assigned | None:
+    goal = state.goal_of(host.name, app)
+    report = host.app(app).report
+    release = (report.proven if report else None) or state.app(app).current
+    if host.drained_by and goal is not Goal.OUT:
+        return Assigned(host.name, app, generation, Goal.OUT, release)
+    if not host.drained_by and goal is Goal.OUT and release is not None:
+        return Assigned(host.name, app, generation, Goal.SERVING, release)
+    return None

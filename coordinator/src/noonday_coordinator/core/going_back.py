@@ -1,0 +1,42 @@
+"""The way back: straight to the previous release, newest host first, within the same limits. Pure."""
+
+from __future__ import annotations
+
+from noonday_coordinator.core.assign import may_go_back, move_on
+from noonday_coordinator.core.events import End, Event, RolloutEnded
+from noonday_coordinator.core.state import TOUCHED, HostState, Rollout, State
+from noonday_coordinator.core.view import View
+
+
+def go_back(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
+    """Bring the touched hosts back, or end the rollout when all are."""
+    touched = [host for host in reversed(rollout.members) if rollout.hosts[host].state in TOUCHED]
+    if not touched:
+        return [] if rollout.in_state(HostState.GOING_BACK) else [_ended(rollout)]
+    if rollout.previous is None:
+        stay = f"{rollout.reason} There is no previous release, so {', '.join(touched)} can't go back."
+        return [RolloutEnded(rollout.id, End.FAILED, stay)]
+    # A host in the middle of its step, or out with a failure, has nothing to lose: it turns back at once.
+    at_once = [host for host in touched if rollout.hosts[host].state is not HostState.SERVING]
+    chosen = at_once or may_go_back(state, view, rollout, touched, now)
+    if chosen:
+        return move_on(state, rollout, chosen, rollout.previous, HostState.GOING_BACK)
+    return _stuck(rollout, touched, now)
+
+
+def _stuck(rollout: Rollout, touched: list[str], now: float) -> list[Event]:
+    """The only host in service has the release that should go: after a host's whole time a person has to look."""
+    since = max(rollout.stage_since, *(member.since for member in rollout.hosts.values()))
+    if rollout.in_state(HostState.GOING_BACK) or now < since + rollout.policy.host_within:
+        return []
+    why = f"{rollout.reason} {touched[0]} is the last host in service, so it keeps {rollout.release}: mend the others"
+    return [RolloutEnded(rollout.id, End.FAILED, why)]
+
+
+def _ended(rollout: Rollout) -> RolloutEnded:
+    lost = rollout.in_state(HostState.LOST)
+    if lost:
+        which = "; ".join(f"{host}: {rollout.hosts[host].reason}" for host in lost)
+        return RolloutEnded(rollout.id, End.FAILED, f"{rollout.reason} Could not be brought back: {which}")
+    end = End.ABORTED if rollout.aborting else End.ROLLED_BACK
+    return RolloutEnded(rollout.id, end, rollout.reason)

@@ -1,0 +1,172 @@
+"""`submit`: what a person or program asks, to the facts that follow, or to a refusal that changes nothing. Pure."""
+
+from __future__ import annotations
+
+from noonday_coordinator.core import commands as c
+from noonday_coordinator.core import events as e
+from noonday_coordinator.core.plan import plan_deploy, plan_rollback
+from noonday_coordinator.core.state import Host, Rollout, State
+from noonday_coordinator.core.view import View
+from noonday_shared.errors import BadInput
+from noonday_shared.messages import Goal
+
+
+def submit(state: State, view: View, command: c.Command, *, now: float, by: str) -> tuple[e.Event, ...]:
+    """The events of `command`; none when there is nothing to do. Raises `BadInput` naming the rule."""
+    match command:
+        case c.Deploy():
+            return _deploy(state, view, command, now)
+        case c.Rollback():
+            return _rollback(state, view, command, now, by)
+        case c.Promote() | c.Abort() | c.Pause() | c.Resume():
+            return _steer(_under_way(state, command.app), command, by)
+        case c.DrainHost(host):
+            return _drain(state, host)
+        case c.UndrainHost(host):
+            if not _host(state, host).drained_by:
+                raise _refused("not-drained", f"{host} is not drained by an operator", "noonday hosts")
+            return (e.HostUndrained(host),)
+        case c.Enroll(host, labels, public_key):
+            return (e.HostEnrolled(host, labels, public_key),)
+        case c.Remove(host):
+            return _remove(state, host)
+        case c.Push():
+            return _push(state, command)
+        case c.Unblock():
+            return _unblock(state, command)
+        case c.WatchLogs(app, until):
+            return (e.LogsWatched(app, until),)
+
+
+def _deploy(state: State, view: View, command: c.Deploy, now: float) -> tuple[e.Event, ...]:
+    _free(state, command.app)
+    plan = plan_deploy(state, view, command.policy, command.version, now=now, allow_outage=command.allow_outage)
+    if plan.nothing_to_do:
+        return ()
+    policy = command.policy.model_copy(update={"allow_outage": command.policy.allow_outage or command.allow_outage})
+    rollout = f"r{len(state.rollouts) + 1}"
+    deadline = now + policy.prepare_within
+    return (
+        e.RolloutStarted(rollout, plan.app, "deploy", plan.release, plan.previous, policy, plan.waves),
+        e.StageEntered(rollout, e.Stage.PREPARING, 0, "every host fetches, verifies and unpacks", deadline),
+    )
+
+
+def _rollback(state: State, view: View, command: c.Rollback, now: float, by: str) -> tuple[e.Event, ...]:
+    why = f"rolled back by {by}" + (f": {command.why}" if command.why else "")
+    rollout = state.active(command.app)
+    if rollout is not None:
+        _not_going_back(rollout)
+        verdict = e.VerdictReached(rollout.id, "roll back", why, rollout.requests, rollout.findings)
+        back = e.StageEntered(rollout.id, e.Stage.ROLLING_BACK, rollout.wave, why)
+        return (e.RollbackRequested(rollout.id, command.why), verdict, back)
+    plan = plan_rollback(state, view, command.policy, now=now)
+    new = f"r{len(state.rollouts) + 1}"
+    return (
+        e.RolloutStarted(new, plan.app, "rollback", plan.release, plan.previous, command.policy, plan.waves),
+        e.StageEntered(new, e.Stage.ROLLING, 0, why),
+    )
+
+
+def _steer(rollout: Rollout, command: c.Promote | c.Abort | c.Pause | c.Resume, by: str) -> tuple[e.Event, ...]:
+    match command:
+        case c.Promote():
+            if rollout.stage not in (e.Stage.EXAMINING, e.Stage.GATE) and not rollout.asked:
+                text = f"{rollout.id} is {rollout.stage}: there is nothing to promote"
+                raise _refused("nothing-to-promote", text, f"noonday show {rollout.id}")
+            return (e.Promoted(rollout.id),)
+        case c.Abort(_, why):
+            _not_going_back(rollout)
+            reason = f"aborted by {by}" + (f": {why}" if why else "")
+            back = e.StageEntered(rollout.id, e.Stage.ROLLING_BACK, rollout.wave, reason)
+            return (e.AbortRequested(rollout.id, why), back)
+        case c.Pause():
+            if rollout.paused_by:
+                raise _refused("paused", f"{rollout.id} is paused by {rollout.paused_by} already", "noonday resume APP")
+            _not_going_back(rollout)
+            return (e.Paused(rollout.id),)
+        case c.Resume():
+            if not rollout.paused_by:
+                raise _refused("not-paused", f"{rollout.id} is not paused", f"noonday show {rollout.id}")
+            return (e.Resumed(rollout.id),)
+
+
+def _drain(state: State, name: str) -> tuple[e.Event, ...]:
+    host = _host(state, name)
+    if host.drained_by:
+        raise _refused("drained", f"{name} is drained by {host.drained_by} already", f"noonday undrain {name}")
+    if not host.apps:
+        raise _refused("no-apps", f"{name} has not reported any app yet", "noonday doctor")
+    for app in host.apps:
+        rollout = state.active(app)
+        if rollout is not None and name in rollout.members:
+            text = f"{name} is part of {rollout.id} ({app} {rollout.release.version}), which is {rollout.stage}"
+            raise _refused("rollout-under-way", text, f"noonday abort {app}, or wait")
+        others = [one for one in state.hosts.values() if one.name != name and one.app(app).in_service]
+        if host.app(app).in_service and not others:
+            raise _refused("last-in-service", f"{name} is the last host of {app} in service", "noonday hosts")
+    return (e.HostDrained(name),)
+
+
+def _remove(state: State, name: str) -> tuple[e.Event, ...]:
+    _host(state, name)
+    for rollout in state.rollouts.values():
+        if rollout.end is None and name in rollout.members:
+            raise _refused("rollout-under-way", f"{name} is part of {rollout.id}", f"noonday abort {rollout.app}")
+    return (e.HostRemoved(name),)
+
+
+def _push(state: State, command: c.Push) -> tuple[e.Event, ...]:
+    known = state.app(command.app).releases.get(command.release.version)
+    if known is None:
+        return (e.ReleasePushed(command.app, command.release, command.size, command.manifest),)
+    if known.ref != command.release:
+        text = f"{command.app} {command.release.version} was pushed with other content (sha256 {known.ref.digest[:8]}…)"
+        raise _refused("same-version-other-content", text, "build it under a new version")
+    return ()
+
+
+def _unblock(state: State, command: c.Unblock) -> tuple[e.Event, ...]:
+    release = state.app(command.app).releases.get(command.version)
+    if release is None:
+        text = f"{command.app} {command.version} was not pushed"
+        raise _refused("not-pushed", text, f"noonday release list {command.app}")
+    if not release.blocked:
+        raise _refused("not-blocked", f"{command.app} {command.version} is not blocked", "noonday deploy")
+    return (e.ReleaseUnblocked(command.app, release.ref, command.why),)
+
+
+def _free(state: State, app: str) -> None:
+    rollout = state.active(app)
+    if rollout is not None:
+        text = f"{rollout.id} ({app} {rollout.release.version}, by {rollout.by}) is under way: {rollout.stage}"
+        raise _refused("rollout-under-way", text, f"noonday show {rollout.id}, noonday abort {app}")
+    drained = [
+        host.name for host in state.hosts.values() if app in host.apps and state.goal_of(host.name, app) is Goal.OUT
+    ]
+    waiting = [name for name in drained if not state.hosts[name].drained_by]
+    if waiting:
+        raise _refused("returning", f"{', '.join(waiting)} is on its way back into service", "try again in a moment")
+
+
+def _under_way(state: State, app: str) -> Rollout:
+    rollout = state.active(app)
+    if rollout is None:
+        raise _refused("no-rollout", f"no rollout of {app} is under way", f"noonday history {app}")
+    return rollout
+
+
+def _not_going_back(rollout: Rollout) -> None:
+    if rollout.stage is e.Stage.ROLLING_BACK or rollout.kind == "rollback":
+        raise _refused("going-back", f"{rollout.id} is going back already", f"noonday show {rollout.id}")
+
+
+def _host(state: State, name: str) -> Host:
+    host = state.hosts.get(name)
+    if host is None:
+        raise _refused("not-enrolled", f"{name} is not enrolled", f"noonday enroll {name} --label KEY=VALUE")
+    return host
+
+
+def _refused(rule: str, text: str, next_action: str) -> BadInput:
+    return BadInput(f"Refused: {text}.", rule=rule, next_action=next_action)
