@@ -94,7 +94,7 @@ class _Link:
         return cls(*await asyncio.open_connection(host, port))
 
     async def ask(self, path: str) -> tuple[int, dict[str, str]]:
-        """Status and headers (names in lower case), after the whole body. Raises `EOFError`, `OSError` or `ValueError`."""
+        """Status and headers (in lower case), after the whole body. Raises `EOFError`, `OSError` or `ValueError`."""
         body = _BODY if path == "/checkout" else b""
         method = "POST" if body else "GET"
         self._writer.write(
