@@ -1,0 +1,76 @@
+"""What the API stands on: the engine it asks, and the stores it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Protocol
+
+from noonday_coordinator.capability import Capabilities
+from noonday_coordinator.config import CoordinatorConfig, Policies
+from noonday_coordinator.core.commands import Command, Deploy
+from noonday_coordinator.core.events import Record
+from noonday_coordinator.core.plan import Plan
+from noonday_coordinator.core.state import State
+from noonday_coordinator.core.view import View
+from noonday_coordinator.store.artifacts import ArtifactStore
+from noonday_coordinator.store.event_log import EventLog
+from noonday_coordinator.store.lines import LineBuffer
+from noonday_shared.clock import Clock, SystemClock
+from noonday_shared.keys import PublicKey
+from noonday_shared.messages import Snapshot
+
+VERSION = version("noonday-coordinator")
+
+
+class Deciding(Protocol):
+    """The engine, as the API knows it. What it shows is frozen and replaced whole, so any thread may read it."""
+
+    @property
+    def state(self) -> State: ...
+    @property
+    def view(self) -> View: ...
+    @property
+    def strangers(self) -> Mapping[str, float]:
+        """Hosts that reported and are not enrolled, and when they were last heard."""
+
+    @property
+    def notices(self) -> Mapping[str, tuple[str, ...]]:
+        """By host: sentences of its newest snapshot."""
+
+    @property
+    def snapshots(self) -> Mapping[str, Snapshot]:
+        """By host: the newest."""
+
+    def submit(self, command: Command, by: str) -> tuple[Record, ...]:
+        """Blocks up to 5 s. Raises `BadInput` for a refusal."""
+
+    def plan(self, command: Deploy) -> Plan:
+        """Raises `BadInput` when there can't be one."""
+
+
+class Connection(Protocol):
+    """The bus, as the API knows it."""
+
+    @property
+    def connected(self) -> bool: ...
+    @property
+    def trouble(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    config: CoordinatorConfig
+    coordinator_key: PublicKey
+    engine: Deciding
+    bus: Connection
+    log: EventLog
+    lines: LineBuffer
+    artifacts: ArtifactStore
+    capabilities: Capabilities
+    clock: Clock = field(default_factory=SystemClock)
+
+    @property
+    def policies(self) -> Policies:
+        return Policies(self.config.apps_dir)

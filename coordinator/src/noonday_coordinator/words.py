@@ -1,0 +1,173 @@
+"""A fact as a sentence: what history, the live view and a command's answer say."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from noonday_coordinator.core import events as e
+from noonday_coordinator.core.events import Event, Record
+from noonday_shared.names import ReleaseRef
+
+
+def say(event: Event) -> str:
+    """What happened, without when and by whom."""
+    match event:
+        case e.HostReported(host, app, report):
+            return f"{host} reports {app}: {_report(report)}."
+        case e.Assigned():
+            return _assigned(event)
+        case (
+            e.CoordinatorStarted()
+            | e.HostEnrolled()
+            | e.HostRemoved()
+            | e.HostDrained()
+            | e.HostUndrained()
+            | e.ReleasePushed()
+            | e.ReleaseUnblocked()
+            | e.LogsWatched()
+        ):
+            return _outside(event)
+        case _:
+            return _inside(event)
+
+
+def say_all(records: tuple[Record, ...]) -> str:
+    """What a command did, for the person who gave it; the orders to single hosts are left out."""
+    told = [say(record.event) for record in records if not isinstance(record.event, e.Assigned)]
+    return " ".join(told) or "Nothing to do."
+
+
+Outside = (
+    e.CoordinatorStarted
+    | e.HostEnrolled
+    | e.HostRemoved
+    | e.HostDrained
+    | e.HostUndrained
+    | e.ReleasePushed
+    | e.ReleaseUnblocked
+    | e.LogsWatched
+)
+
+
+def _outside(event: Outside) -> str:
+    match event:
+        case e.CoordinatorStarted(term):
+            return f"A coordinator took over, term {term}."
+        case e.HostEnrolled(host, labels):
+            carries = ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))
+            return f"{host} was enrolled{f' with {carries}' if carries else ''}."
+        case e.HostRemoved(host):
+            return f"{host} was removed."
+        case e.HostDrained(host):
+            return f"{host} is to stay out of its load balancers."
+        case e.HostUndrained(host):
+            return f"{host} may serve again."
+        case e.ReleasePushed(app, release, size):
+            return f"{app} {release.version} ({release.digest[:8]}, {size} bytes) was pushed."
+        case e.ReleaseUnblocked(app, release, why):
+            return f"{app} {release.version} may be rolled out again{_because(why)}."
+        case e.LogsWatched(app):
+            return f"Somebody follows the logs of {app}."
+        case _:
+            assert_never(event)
+
+
+Inside = (
+    e.RolloutStarted
+    | e.StageEntered
+    | e.HostJudged
+    | e.VerdictReached
+    | e.Asked
+    | e.Promoted
+    | e.RollbackRequested
+    | e.AbortRequested
+    | e.Paused
+    | e.Resumed
+    | e.RolloutEnded
+)
+
+
+def _inside(event: Inside) -> str:
+    match event:
+        case e.RolloutStarted():
+            return _started(event)
+        case e.StageEntered(_, stage, wave, reason):
+            where = f", {_wave(wave)}" if stage in (e.Stage.ROLLING, e.Stage.GATE) else ""
+            return f"Stage {stage.value}{where}{_colon(reason)}."
+        case e.HostJudged(_, host, state, reason):
+            return f"{host} is {state}{_colon(reason)}."
+        case e.VerdictReached(_, verdict, reason, requests, findings):
+            blamed = [finding.words.rstrip(".") for finding in findings if finding.blames]
+            return f"Verdict after {requests} requests: {verdict}{_colon('; '.join([reason.rstrip('.'), *blamed]))}."
+        case e.Asked(_, question):
+            return f"Waits for a person: {question}"
+        case e.Promoted():
+            return "A person promoted it."
+        case e.RollbackRequested(_, why):
+            return f"A person asked for the rollback{_because(why)}."
+        case e.AbortRequested(_, why):
+            return f"A person aborted it{_because(why)}."
+        case e.Paused():
+            return "It was paused."
+        case e.Resumed():
+            return "It goes on."
+        case e.RolloutEnded(_, end, reason):
+            return f"{_ENDS[end]}{_colon(reason)}."
+        case _:
+            assert_never(event)
+
+
+_ENDS = {
+    e.End.DONE: "Done",
+    e.End.ROLLED_BACK: "Rolled back",
+    e.End.ABORTED: "Aborted",
+    e.End.FAILED: "Failed",
+}
+
+
+def _started(event: e.RolloutStarted) -> str:
+    what = "Rollout" if event.kind == "deploy" else "Rollback"
+    hosts = ", ".join(host for wave in event.waves for host in wave)
+    return f"{what} {event.rollout} of {event.app} {_change(event.previous, event.release)} began on {hosts}."
+
+
+def _assigned(event: e.Assigned) -> str:
+    release = event.release.version if event.release else "what is live"
+    match event.goal.value:
+        case "prepared":
+            wish = f"prepare {release}"
+        case "serving":
+            wish = f"serve {release}"
+        case _:
+            wish = "be out of its load balancers"
+    return f"{event.host} is to {wish} for {event.app} (generation {event.generation})."
+
+
+def _report(report: e.Report) -> str:
+    parts = [report.phase.value + (f" ({report.step})" if report.step else "")]
+    if report.outcome.value != "none":
+        parts.append(f"{report.outcome.value} at generation {report.generation}")
+    if report.going_back:
+        parts.append("going back")
+    parts.append(f"live {report.live or 'nothing'}")
+    parts.append({True: "in service", False: "out of service", None: "service unknown"}[report.in_service])
+    if report.healthy is False:
+        parts.append("unhealthy")
+    trouble = f"; {str(report.trouble).rstrip('.')}" if report.trouble else ""
+    return ", ".join(parts) + trouble
+
+
+def _change(previous: ReleaseRef | None, release: ReleaseRef) -> str:
+    return f"{previous.version} to {release.version}" if previous else release.version
+
+
+def _wave(wave: int) -> str:
+    return "canary" if wave == 0 else f"wave {wave}"
+
+
+def _colon(reason: str) -> str:
+    return f": {reason.rstrip('.')}" if reason.rstrip(".") else ""
+
+
+def _because(why: str) -> str:
+    return f": {why.rstrip('.')}" if why else ""
