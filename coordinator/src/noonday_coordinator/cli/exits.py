@@ -1,0 +1,32 @@
+"""What the `noonday` command says by its exit status, so that scripts and CI systems can act on it."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    DONE = 0
+    """Done; also when there was nothing to do."""
+    UNEXPECTED = 1
+    """The coordinator can't be reached, or something broke that nobody foresaw."""
+    REFUSED = 2
+    """Bad input, or refused; nothing was changed."""
+    ROLLED_BACK = 3
+    FAILED = 4
+    """A rollout failed or was aborted, or `doctor` found something to mend."""
+    ASKS = 5
+    """The rollout waits for a person."""
+    LEFT = 130
+    """Left with Ctrl-C; what was started goes on."""
+
+
+def of_rollout(end: str) -> Exit:
+    """For the end of a rollout, in the API's words."""
+    match end:
+        case "done":
+            return Exit.DONE
+        case "rolled-back":
+            return Exit.ROLLED_BACK
+        case _:
+            return Exit.FAILED
