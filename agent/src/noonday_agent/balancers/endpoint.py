@@ -45,7 +45,7 @@ class EndpointBalancer:
             server.server_close()
 
     def in_service(self) -> bool:
-        return self._status() == http.HTTPStatus.OK and self._way() is Way.IN and not self._settling(Way.IN)
+        return self._way() is Way.IN and not self._settling(Way.IN) and self._status() == http.HTTPStatus.OK
 
     def take_out(self) -> None:
         self.marker.turn(Way.OUT)

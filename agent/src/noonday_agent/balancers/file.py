@@ -23,7 +23,7 @@ class FileBalancer:
     name: str
 
     def in_service(self) -> bool:
-        return self._way() is Way.IN and not self._settling(Way.IN)
+        return not self._settling(Way.IN) and self._way() is Way.IN
 
     def take_out(self) -> None:
         self._turn(Way.OUT)

@@ -7,10 +7,10 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from noonday_agent.balancers.haproxy_place import Place, parse_places
+from noonday_agent.balancers.haproxy_place import Place, Row, read_place, read_states, stat_command
 from noonday_agent.balancers.runtime import Runtime
 from noonday_agent.config import HaproxyBalancer as HaproxySettings
-from noonday_shared.errors import NoondayError, Permanent
+from noonday_shared.errors import NoondayError, Permanent, Temporary
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +59,32 @@ class HaproxyBalancer:
         return time.monotonic() + self.settings.timeout
 
     def _place(self, deadline: float) -> Place:
+        state = self._state(deadline)
+        answer = self._runtime.ask(stat_command(state), deadline=deadline)
+        try:
+            place = read_place(state, answer)
+        except ValueError as error:
+            raise self._not_understood(answer) from error
+        if place is None:
+            raise Temporary(
+                f"{self.name}: HAProxy was reloaded while it was asked.",
+                rule="balancer-reloaded",
+                next_action="nothing, it is asked again",
+            )
+        return place
+
+    def _state(self, deadline: float) -> Row:
         backend, server = self.settings.backend, self.settings.server
-        answer = self._runtime.ask(f"show servers state {backend};show stat {backend} 4 -1", deadline=deadline)
+        answer = self._runtime.ask(f"show servers state {backend}", deadline=deadline)
         if answer.startswith("Can't find backend"):
             raise self._unknown_backend(deadline)
         try:
-            places = parse_places(answer)
+            states = read_states(answer)
         except ValueError as error:
             raise self._not_understood(answer) from error
-        if server not in places:
-            raise self._unknown("server", f"{backend}/{server}", [f"{backend}/{name}" for name in places])
-        return places[server]
+        if server not in states:
+            raise self._unknown("server", f"{backend}/{server}", [f"{backend}/{name}" for name in states])
+        return states[server]
 
     def _order(self, state: str, deadline: float) -> None:
         target = f"{self.settings.backend}/{self.settings.server}"
@@ -78,7 +93,7 @@ class HaproxyBalancer:
             raise self._not_admin("operator or user")
         if answer.startswith("No such"):
             # Names the nearest known one.
-            self._place(deadline)
+            self._state(deadline)
         if answer:
             raise Permanent(
                 f"{self.name}: HAProxy does not make {target} {state}: {answer[:200]}",

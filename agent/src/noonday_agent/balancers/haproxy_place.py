@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+Row = Mapping[str, str]
+"""One server's line, by column."""
 
 _FORCED_MAINT, _FORCED_DRAIN = 0x01, 0x08
 # Forced, inherited from a tracked server, or by a name that does not resolve. 0x04 ("disabled" in haproxy.cfg) is not
@@ -58,29 +62,46 @@ class Place:
         return lead if self.weight > 0 else f"{lead} weight 0"
 
 
-def parse_places(answer: str) -> dict[str, Place]:
-    """Server name → place, from the answer to 'show servers state B;show stat B 4 -1'. Raises `ValueError`."""
-    states, _, stats = answer.partition("\n\n")
-    lines = [line.split() for line in states.splitlines()]
-    try:
-        columns = {row["svname"]: row for row in _rows(list(csv.reader(stats.splitlines())))}
-        return {row["srv_name"]: _place(row, columns[row["srv_name"]]) for row in _rows(lines)}
-    except KeyError as error:
-        raise ValueError(f"no {error.args[0]} in it") from error
+def read_states(answer: str) -> dict[str, Row]:
+    """Server name → row, from the answer to 'show servers state BACKEND'. Raises `ValueError`."""
+    rows = _rows([line.split() for line in answer.splitlines()])
+    return {_in(row, "srv_name"): row for row in rows}
 
 
-def _place(state: dict[str, str], stat: dict[str, str]) -> Place:
+def stat_command(state: Row) -> str:
+    """What asks for this server's counters. By number: a frontend may have the backend's name, and is found first."""
+    return f"show stat {_in(state, 'be_id')} 4 {_in(state, 'srv_id')}"
+
+
+def read_place(state: Row, answer: str) -> Place | None:
+    """The place, from its state and the answer to its `stat_command`; None when that is about another server by now.
+
+    Raises `ValueError`.
+    """
+    if answer.startswith("No such proxy"):
+        return None
+    stats = _rows(list(csv.reader(answer.splitlines())))
+    if [(_in(stat, "pxname"), _in(stat, "svname")) for stat in stats] != [
+        (_in(state, "be_name"), _in(state, "srv_name"))
+    ]:
+        return None
     return Place(
-        status=stat["status"],
-        admin=int(state["srv_admin_state"]),
-        operation=int(state["srv_op_state"]),
-        weight=int(state["srv_uweight"]),
-        under_way=int(stat["scur"] or 0) + int(stat["qcur"] or 0),
-        sticky=bool(stat.get("cookie")),
+        status=_in(stats[0], "status"),
+        admin=int(_in(state, "srv_admin_state")),
+        operation=int(_in(state, "srv_op_state")),
+        weight=int(_in(state, "srv_uweight")),
+        under_way=int(_in(stats[0], "scur") or 0) + int(_in(stats[0], "qcur") or 0),
+        sticky=bool(stats[0].get("cookie")),
     )
 
 
-def _rows(lines: list[list[str]]) -> list[dict[str, str]]:
+def _in(row: Row, column: str) -> str:
+    if column not in row:
+        raise ValueError(f"no column {column} in it")
+    return row[column]
+
+
+def _rows(lines: list[list[str]]) -> list[Row]:
     """The lines after the header, each by its column's name; the header is the line that begins with '#'."""
     for number, line in enumerate(lines):
         header = " ".join(line)
