@@ -1,0 +1,250 @@
+"""The engine: one thread that folds facts, asks the core what follows, keeps it, and says it to the hosts."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import replace
+
+from noonday_coordinator.core.commands import Command, Deploy
+from noonday_coordinator.core.decide import decide
+from noonday_coordinator.core.events import (
+    CoordinatorStarted,
+    Event,
+    HostEnrolled,
+    HostRemoved,
+    HostReported,
+    Record,
+    Stage,
+)
+from noonday_coordinator.core.evolve import evolve, fold
+from noonday_coordinator.core.plan import Plan, plan_deploy
+from noonday_coordinator.core.state import Rollout, State
+from noonday_coordinator.core.submit import submit
+from noonday_coordinator.core.view import Judgement, View
+from noonday_coordinator.inbox import Stranger, open_evidence, open_snapshot, report_of
+from noonday_coordinator.outgoing import Outgoing
+from noonday_coordinator.store.event_log import EventLog
+from noonday_coordinator.store.history import SignatureHistory
+from noonday_coordinator.store.lines import LineBuffer
+from noonday_coordinator.verdict.board import Board
+from noonday_coordinator.verdict.first_form import FirstForm
+from noonday_coordinator.verdict.protocol import Case, Judge
+from noonday_shared import topology
+from noonday_shared.bus.protocol import Bus
+from noonday_shared.clock import Clock
+from noonday_shared.envelope import seal
+from noonday_shared.errors import BadInput, NoondayError, Temporary
+from noonday_shared.keys import SigningKey
+from noonday_shared.messages import Snapshot
+from noonday_shared.messages.assignment import KIND as ASSIGNMENT
+from noonday_shared.names import ReleaseRef
+
+TICK = 0.25
+"""Seconds between looks at the clock when nothing arrives."""
+ANSWER_WITHIN = 5.0
+MOST_AT_ONCE = 500
+MOST_ROUNDS = 1000
+"""Rounds of events in one go; more would be a rule that never comes to rest."""
+
+_log = logging.getLogger(__name__)
+
+
+class Engine:
+    """`state`, `view` and the other public views are replaced whole, so any thread may read them."""
+
+    def __init__(
+        self,
+        *,
+        log: EventLog,
+        history: SignatureHistory,
+        bus: Bus,
+        key: SigningKey,
+        artifact_url: Callable[[str, ReleaseRef], str],
+        clock: Clock,
+        lines: LineBuffer,
+        judge: Judge | None = None,
+    ) -> None:
+        self._log = log
+        self._history = history
+        self._bus = bus
+        self._key = key
+        self._clock = clock
+        self._lines = lines
+        self._judge = judge or FirstForm()
+        self._board = Board()
+        self._outgoing = Outgoing(artifact_url)
+        self._inbox: deque[Callable[[], None]] = deque()
+        self._wake = threading.Event()
+        self._leaving = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self.state = State()
+        self.view = View()
+        self.trouble = ""
+        self.strangers: Mapping[str, float] = {}
+        self.notices: Mapping[str, tuple[str, ...]] = {}
+        self.snapshots: Mapping[str, Snapshot] = {}
+
+    def start(self) -> None:
+        """Fold the log, take the next term, and begin. Raises what the log raises."""
+        self.state = fold(self._log.read())
+        self.view = View(since=self._clock.now())
+        self._keep([CoordinatorStarted(self.state.term + 1)], "coordinator")
+        self._bus.declare_reports()
+        for host in self.state.hosts:
+            self._bus.declare_host(host)
+        self._bus.consume(topology.STATE_QUEUE, lambda raw: self._hand_over(lambda: self._on_state(raw)))
+        self._bus.consume(topology.EVIDENCE_QUEUE, lambda raw: self._hand_over(lambda: self._on_evidence(raw)))
+        self._thread.start()
+
+    def close(self) -> None:
+        self._leaving.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(ANSWER_WITHIN)
+
+    def submit(self, command: Command, by: str) -> tuple[Record, ...]:
+        """The records that `command` led to. Raises `BadInput` for a refusal, `Temporary` after 5 s of silence."""
+        answer: Future[tuple[Record, ...]] = Future()
+        self._hand_over(lambda: self._on_command(command, by, answer))
+        try:
+            return answer.result(ANSWER_WITHIN)
+        except FutureTimeout as error:
+            text = f"The engine did not answer within {ANSWER_WITHIN:g} s; whether it took the command is not known."
+            raise Temporary(text, rule="engine-busy", next_action="noonday status, then try again") from error
+
+    def plan(self, command: Deploy) -> Plan:
+        """Raises `BadInput` when there can't be one."""
+        return plan_deploy(
+            self.state,
+            self.view,
+            command.policy,
+            command.version,
+            now=self._clock.now(),
+            allow_outage=command.allow_outage,
+        )
+
+    def _hand_over(self, work: Callable[[], None]) -> None:
+        self._inbox.append(work)
+        self._wake.set()
+
+    def _run(self) -> None:
+        while not self._leaving.is_set():
+            self._wake.wait(TICK)
+            self._wake.clear()
+            try:
+                self.turn()
+            except NoondayError as error:
+                self.trouble = str(error)
+                _log.error("%s", error)
+            except Exception:
+                # The engine must go on: what it could not do now follows from the state again at the next turn.
+                self.trouble = "The engine met an error of its own; see the coordinator's log."
+                _log.exception("The engine met an error of its own.")
+            else:
+                self.trouble = ""
+
+    def turn(self) -> None:
+        """Handle what arrived, do what follows, say what is due."""
+        for _ in range(min(len(self._inbox), MOST_AT_ONCE)):
+            self._inbox.popleft()()
+        if self._inbox:
+            self._wake.set()
+        now = self._clock.now()
+        self.view = replace(self.view, judgements=self._judgements(now))
+        for _ in range(MOST_ROUNDS):
+            events = decide(self.state, self.view, now)
+            if not events:
+                break
+            self._keep(events, "coordinator")
+        for assignment in self._outgoing.due(self.state, now):
+            body = seal(ASSIGNMENT, assignment, self._key)
+            slot = f"{assignment.host}/{assignment.app}"
+            self._bus.publish("", topology.agent_queue(assignment.host), body, slot=slot)
+
+    def _keep(self, events: Sequence[Event], by: str) -> tuple[Record, ...]:
+        """On disk first, then folded: what is not kept did not happen."""
+        records = self._log.append(events, at=self._clock.now(), by=by)
+        state = self.state
+        for record in records:
+            state = evolve(state, record)
+        self.state = state
+        return records
+
+    def _on_command(self, command: Command, by: str, answer: Future[tuple[Record, ...]]) -> None:
+        try:
+            events = submit(self.state, self.view, command, now=self._clock.now(), by=by)
+            records = self._keep(events, by) if events else ()
+        except Exception as error:  # the caller waits for it, whatever it is
+            answer.set_exception(error)
+            return
+        for event in events:
+            match event:
+                case HostEnrolled(host):
+                    self._bus.declare_host(host)
+                case HostRemoved(host):
+                    self._bus.delete_host(host)
+        answer.set_result(records)
+
+    def _on_state(self, raw: bytes) -> None:
+        now = self._clock.now()
+        try:
+            snapshot = open_snapshot(raw, self.state.hosts)
+        except Stranger as stranger:
+            self.strangers = {**self.strangers, stranger.host: now}
+            return
+        except BadInput as error:
+            _log.warning("%s", error)
+            return
+        known = self.snapshots.get(snapshot.host)
+        if known is not None and snapshot.order <= known.order:
+            return
+        self.snapshots = {**self.snapshots, snapshot.host: snapshot}
+        self.notices = {**self.notices, snapshot.host: snapshot.notices}
+        self.view = replace(self.view, last_seen={**self.view.last_seen, snapshot.host: now})
+        events = self._reported(snapshot)
+        if events:
+            self._keep(events, snapshot.host)
+
+    def _reported(self, snapshot: Snapshot) -> list[Event]:
+        events: list[Event] = []
+        for app in snapshot.apps:
+            report = report_of(snapshot, app)
+            before = self.state.hosts[snapshot.host].app(app.app).report
+            if before is None or replace(before, boot=report.boot, seq=report.seq) != report:
+                events.append(HostReported(snapshot.host, app.app, report))
+        return events
+
+    def _on_evidence(self, raw: bytes) -> None:
+        try:
+            evidence = open_evidence(raw, self.state.hosts)
+        except BadInput as error:
+            _log.warning("%s", error)
+            return
+        if self._board.add(evidence):
+            self._history.note(evidence)
+            self._lines.add(evidence)
+
+    def _judgements(self, now: float) -> dict[str, Judgement]:
+        found = {}
+        for app in self.state.apps.values():
+            rollout = self.state.rollouts.get(app.active)
+            if rollout and rollout.stage in (Stage.ROLLING, Stage.EXAMINING, Stage.GATE) and rollout.kind == "deploy":
+                found[rollout.id] = self._judge.judge(self._case(rollout, now))
+        return found
+
+    def _case(self, rollout: Rollout, now: float) -> Case:
+        hosts = self.state.hosts_with(rollout.policy.hosts)
+        return Case(
+            rollout=rollout,
+            app=self.state.app(rollout.app),
+            hosts={host.name: host.app(rollout.app) for host in hosts},
+            new=self._board.of_release(rollout),
+            old=self._board.of_others(rollout),
+            known=self._history.known(rollout.app),
+            now=now,
+        )

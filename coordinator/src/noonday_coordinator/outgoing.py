@@ -1,0 +1,77 @@
+"""What to send: derived from the state, never queued beside it. An assignment is said again until it is taken up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from noonday_coordinator.core.events import Assigned
+from noonday_coordinator.core.state import AppOnHost, State
+from noonday_shared.messages import Assignment
+from noonday_shared.names import ReleaseRef
+
+FIRST_REPEAT = 2.0
+LONGEST_REPEAT = 30.0
+VALID = 900.0
+"""Seconds after which an assignment that is still on its way has no effect any more."""
+
+
+@dataclass(slots=True)
+class _Said:
+    """What was last sent to one host for one app."""
+
+    number: tuple[int, int]
+    watch_until: float
+    at: float
+    wait: float = FIRST_REPEAT
+
+
+class Outgoing:
+    """Used by one thread. Remembers only when it said what, so that a restart says everything once more."""
+
+    def __init__(self, source: Callable[[str, ReleaseRef], str]) -> None:
+        self._source = source
+        self._said: dict[tuple[str, str], _Said] = {}
+
+    def due(self, state: State, now: float) -> Iterator[Assignment]:
+        """The assignments to send now."""
+        for host in state.hosts.values():
+            for app, on_host in host.apps.items():
+                assigned = on_host.assigned
+                if assigned is not None and self._is_due(state, host.name, app, on_host, assigned, now):
+                    yield self._assignment(state, assigned, now)
+
+    def _is_due(self, state: State, host: str, app: str, on_host: AppOnHost, assigned: Assigned, now: float) -> bool:
+        number = (state.term, assigned.generation)
+        watch = state.app(app).watch_until
+        said = self._said.get((host, app))
+        if said is None or said.number != number or (said.watch_until != watch and watch > now):
+            self._said[host, app] = _Said(number, watch, now)
+            return True
+        if _taken(state, on_host, assigned) or now < said.at + said.wait:
+            return False
+        said.at, said.wait = now, min(said.wait * 2, LONGEST_REPEAT)
+        return True
+
+    def _assignment(self, state: State, assigned: Assigned, now: float) -> Assignment:
+        return Assignment(
+            app=assigned.app,
+            host=assigned.host,
+            term=state.term,
+            generation=assigned.generation,
+            goal=assigned.goal,
+            release=assigned.release,
+            source=self._source(assigned.app, assigned.release) if assigned.release else "",
+            previous=assigned.previous,
+            rollout=assigned.rollout,
+            deadline=assigned.deadline,
+            issued_at=now,
+            expires_at=now + VALID,
+            observe=assigned.observe,
+            watch_until=state.app(assigned.app).watch_until,
+        )
+
+
+def _taken(state: State, on_host: AppOnHost, assigned: Assigned) -> bool:
+    report = on_host.report
+    return report is not None and (report.term, report.generation) == (state.term, assigned.generation)

@@ -1,0 +1,111 @@
+"""Error signatures on the new release: new with it, or known from the old one. Pure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from noonday_coordinator.core.events import Finding
+from noonday_coordinator.verdict.protocol import Case
+from noonday_shared.messages import SignatureCount
+
+
+class Arm(NamedTuple):
+    """One signature on the new-release hosts."""
+
+    sample: SignatureCount
+    counts: dict[str, int]
+    samples: tuple[str, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+def signature_findings(case: Case) -> tuple[Finding, ...]:
+    """One finding for each error signature that new-release hosts show: blamed ones first, then by count."""
+    findings = [_finding(case, key, arm) for key, arm in _arms(case).items()]
+    return tuple(sorted(findings, key=lambda found: (not found.blames, found.kind, -sum(found.counts.values()))))
+
+
+def _arms(case: Case) -> dict[str, Arm]:
+    arms: dict[str, Arm] = {}
+    for host, evidence in sorted(case.new.items()):
+        for signature in evidence.signatures:
+            if not signature.count:
+                continue
+            known = arms.get(signature.key, Arm(signature, {}, ()))
+            samples = (*known.samples, *signature.samples)[:3]
+            arms[signature.key] = Arm(known.sample, {**known.counts, host: signature.count}, samples)
+    return arms
+
+
+def _finding(case: Case, key: str, arm: Arm) -> Finding:
+    known = _known_words(case, key)
+    release = case.rollout.release
+    where = f"{arm.total} record{'s' if arm.total != 1 else ''} on {_list(arm.counts)}"
+    if known:
+        kind, blames, words = "known-error", False, f"{arm.sample.level} known: {where}; {known}"
+    elif not _comparable(case):
+        kind, blames = "new-error", False
+        words = f"{arm.sample.level} on {release}: {where}; no old server and no history to compare it with"
+    else:
+        kind, blames = "new-error", arm.total >= case.rollout.policy.least_new_errors
+        rare = "" if blames else f" (fewer than {case.rollout.policy.least_new_errors}, so a person looks)"
+        words = f"{arm.sample.level} new with {release}: {where}, {_never(case)}{rare}"
+    return Finding(
+        key=key,
+        kind="known-error" if kind == "known-error" else "new-error",
+        blames=blames,
+        words=words,
+        level=arm.sample.level,
+        text=arm.sample.text,
+        counts=arm.counts,
+        first_seen=arm.sample.first_seen,
+        samples=arm.samples,
+    )
+
+
+def _known_words(case: Case, key: str) -> str:
+    """Where the old release shows it too, now or in the kept history; empty when it is new."""
+    now = [host for host, evidence in sorted(case.old.items()) if _shows(evidence.signatures, key)]
+    if now:
+        return f"the old release shows it too, on {_list(now)}"
+    history = case.known.get(key)
+    before = history.releases - _untrusted(case) if history else frozenset()
+    if history and before:
+        return f"{_list(sorted(before))} showed it before, last at {_clock(history.last_seen)}"
+    return ""
+
+
+def _untrusted(case: Case) -> set[str]:
+    """Releases whose errors are not an excuse: this one, and those that never completed a rollout."""
+    current = case.app.current
+    never_good = {one.ref.id for one in case.app.releases.values() if not one.good and one.ref != current}
+    return never_good | {case.rollout.release.id}
+
+
+def _comparable(case: Case) -> bool:
+    """Whether anything of an old release was ever read: with nothing to compare, everything looks new."""
+    untrusted = _untrusted(case)
+    return any(one.records for one in case.old.values()) or any(
+        known.releases - untrusted for known in case.known.values()
+    )
+
+
+def _never(case: Case) -> str:
+    old = f"never on {len(case.old)} old server{'s' if len(case.old) != 1 else ''}"
+    return f"{old}, nor in the kept history" if case.old else "never in the kept history"
+
+
+def _shows(signatures: Iterable[SignatureCount], key: str) -> bool:
+    return any(signature.key == key and signature.count for signature in signatures)
+
+
+def _clock(instant: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(instant)) + " UTC"
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(names)
