@@ -134,7 +134,7 @@ def test_an_app_that_was_not_restarted_is_caught(host: Host) -> None:
     old = host.serve(host.current)
     before = seen(old)
     host.switch(NEW)
-    assert host.prove(old, before).reason == f"pid {old} ({PYTHON}) ran before the restart and still does."
+    assert host.prove(old, before).reason == f"pid {old} ({PYTHON}) ran before the restart already."
     assert host.prove(old).reason == f"pid {old} ({PYTHON}) runs from {OLD}, not from {NEW}."
 
 

@@ -30,7 +30,7 @@ TREES: list[tuple[str, tuple[Proc, ...], bool | None, str]] = [
     ("a library of the release is mapped", (proc(10, "/", PYTHON, f"{NEW}/lib/x.so"),), True, "runs from 1.1.0"),
     ("an open file of the release, nothing else", (proc(10, "/", PYTHON, files=(f"{NEW}/app.sh",)),), True, "1.1.0"),
     ("a wrapper elsewhere, the app at home", (PLAIN, AT_HOME), True, "pid 10"),
-    ("master and workers at home", (AT_HOME, proc(12, NEW), proc(13, NEW)), True, "pid 10 (app) and 2 more"),
+    ("master and workers at home", (AT_HOME, proc(12, NEW), proc(13, NEW)), True, "pid 10 (app) and 2 more run from"),
     ("nothing shows", (PLAIN,), None, "Nothing shows"),
     ("a folder below the root of releases only", (proc(10, ROOT, PYTHON),), None, "Nothing shows"),
     ("a folder whose name starts alike", (proc(10, f"{NEW}-copy"),), False, "1.1.0-bbbbbbbb-copy"),
@@ -61,7 +61,7 @@ def test_where_the_processes_run_from_decides(tree: tuple[Proc, ...], ok: bool |
 def test_a_process_that_was_seen_before_the_restart_disproves_all() -> None:
     tree = (AT_HOME, proc(12, NEW, started=7.25))
     proof = judge(tree, release_dir=NEW, releases_root=ROOT, not_before=frozenset({(12, 7.25)}))
-    assert proof == Proof(False, "pid 12 (app) ran before the restart and still does.", (12,))
+    assert proof == Proof(False, "pid 12 (app) ran before the restart already.", (12,))
 
 
 def test_a_pid_that_was_given_again_is_another_process() -> None:

@@ -107,12 +107,14 @@ class _Case:
         old = [proc for proc in tree if proc.id in self.not_before]
         if not old:
             return None
-        return _against(old, f"{_name(old)} ran before the restart and still does.")
+        return _against(old, f"{_name(old)} ran before the restart already.")
 
     def old_listener(self, listeners: Sequence[Proc]) -> Proof | None:
         old = [proc for proc in listeners if proc.id in self.not_before]
         if old:
-            return _against(old, f"{_name(old)} started before the switch and still answers on port {self.port}.")
+            return _against(
+                old, f"{_name(old)} started before the switch and still {_do(old, 'answer')} on port {self.port}."
+            )
         for proc in listeners:
             other = self._other_release(proc)
             if other:
@@ -129,16 +131,16 @@ class _Case:
     def stranger(self, listeners: Sequence[Proc]) -> Proof | None:
         if not listeners:
             return None
-        text = f"{_name(listeners)} answers on port {self.port} and is no process of the app, so it can't be told"
-        return Proof(None, f"{text} which code is behind it.", _pids(listeners))
+        who = f"{_name(listeners)} {_do(listeners, 'answer')} on port {self.port} without being a process of the app"
+        return Proof(None, f"{who}, so it can't be told which code is behind it.", _pids(listeners))
 
     def here(self, tree: Sequence[Proc]) -> Proof:
         at_home = [proc for proc in tree if self.release in self._shown(proc)]
         if at_home:
-            return Proof(True, f"{_name(at_home)} runs from {self.release}.", _pids(tree))
+            return Proof(True, f"{_name(at_home)} {_do(at_home, 'run')} from {self.release}.", _pids(tree))
         hidden = [proc for proc in tree if not proc.readable]
         if hidden:
-            return Proof(None, f"The agent may not see where {_name(hidden)} runs from.", _pids(tree))
+            return Proof(None, f"The agent may not see where {_name(hidden)} {_do(hidden, 'run')} from.", _pids(tree))
         return Proof(None, f"Nothing shows from which release {_name(tree)} took its code.", _pids(tree))
 
     def _other_release(self, proc: Proc) -> str:
@@ -178,3 +180,7 @@ def _pids(procs: Iterable[Proc]) -> tuple[int, ...]:
 def _name(procs: Sequence[Proc]) -> str:
     more = f" and {len(procs) - 1} more" if len(procs) > 1 else ""
     return f"{procs[0]}{more}"
+
+
+def _do(procs: Sequence[Proc], verb: str) -> str:
+    return verb if len(procs) > 1 else f"{verb}s"
