@@ -141,7 +141,7 @@ class Policies:
         """Raises `BadInput`: rule `no-such-app` when there is no such file, else naming the file and the key."""
         path = self.folder / f"{app}.toml"
         if not re.fullmatch(APP, app) or not path.is_file():
-            raise self._unknown(app)
+            raise self.unknown(app)
         policy = load_toml(path, Policy)
         if policy.app != app:
             raise BadInput(
@@ -161,7 +161,8 @@ class Policies:
             return error
         return None
 
-    def _unknown(self, app: str) -> BadInput:
+    def unknown(self, app: str) -> BadInput:
+        """The refusal of a name that no policy has."""
         known = self.names()
         near = difflib.get_close_matches(app, known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"known apps: {', '.join(known) or 'none'}"

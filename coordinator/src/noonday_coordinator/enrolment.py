@@ -47,7 +47,7 @@ def enroll(
             next_action=f"to give it a new key, which cuts off the old one: noonday enroll {host} --rotate",
         )
     made = None if public_key else SigningKey.new()
-    records = context.engine.submit(Enroll(host, labels, str(made.public) if made else public_key), by)
+    records = context.submit(Enroll(host, labels, str(made.public) if made else public_key), by)
     return Enrolment(host, agent_toml(context, host), made.seed_text if made else "", say_all(records))
 
 

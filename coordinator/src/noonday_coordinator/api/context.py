@@ -18,6 +18,7 @@ from noonday_coordinator.store.artifacts import ArtifactStore
 from noonday_coordinator.store.event_log import EventLog
 from noonday_coordinator.store.lines import LineBuffer
 from noonday_shared.clock import Clock, SystemClock
+from noonday_shared.errors import BadInput
 from noonday_shared.keys import PublicKey
 from noonday_shared.messages import Snapshot
 
@@ -50,6 +51,14 @@ class Deciding(Protocol):
         """Raises `BadInput` when there can't be one."""
 
 
+class Refusal(BadInput):
+    """The engine understood the command, and what is the case now doesn't allow it."""
+
+    @classmethod
+    def of(cls, error: BadInput) -> Refusal:
+        return cls(error.text, next_action=error.next_action, rule=error.rule, host=error.host, step=error.step)
+
+
 class Connection(Protocol):
     """The bus, as the API knows it."""
 
@@ -74,3 +83,23 @@ class Context:
     @property
     def policies(self) -> Policies:
         return Policies(self.config.apps_dir)
+
+    def known(self, app: str) -> str:
+        """The app. Raises `BadInput` (rule `no-such-app`) when it has neither a policy nor a past."""
+        if app not in self.engine.state.apps and app not in self.policies.names():
+            raise self.policies.unknown(app)
+        return app
+
+    def submit(self, command: Command, by: str) -> tuple[Record, ...]:
+        """Blocks up to 5 s. Raises `Refusal`."""
+        try:
+            return self.engine.submit(command, by)
+        except BadInput as error:
+            raise Refusal.of(error) from error
+
+    def plan(self, command: Deploy) -> Plan:
+        """Raises `Refusal`."""
+        try:
+            return self.engine.plan(command)
+        except BadInput as error:
+            raise Refusal.of(error) from error

@@ -19,6 +19,9 @@ MANIFEST_BYTES = "Noonday-Manifest-Bytes"
 """Header of a push: the request's body is the signed manifest (this many bytes), then at once the archive."""
 
 
+VerdictName = Literal["promote", "roll back", "hold"]
+
+
 class Reply(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 

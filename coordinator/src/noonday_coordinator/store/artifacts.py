@@ -109,7 +109,7 @@ def taken(release: SignedRelease, by: ReleaseRef) -> BadInput:
     return BadInput(
         f"{release.app} {release.version} was pushed before with other content (sha256 {by.digest[:8]}…, now "
         f"{release.digest[:8]}…); a version never changes.",
-        rule="version-taken",
+        rule="same-version-other-content",
         next_action="build it again under a new version: noonday release build",
     )
 

@@ -75,6 +75,11 @@ class EventLog:
         where = f"{_COLUMNS} WHERE rollout = ? AND rollout <> '' AND seq > ? ORDER BY seq LIMIT ?"
         return self._select(where, (rollout, after, _limit(limit)))
 
+    def newest(self, rollout: str, kind: str) -> Record | None:
+        """The last record of this kind in one rollout."""
+        where = f"{_COLUMNS} WHERE rollout = ? AND rollout <> '' AND kind = ? ORDER BY seq DESC LIMIT 1"
+        return next(iter(self._select(where, (rollout, kind))), None)
+
     def told(self, app: str = "", before: int | None = None, limit: int = 200) -> list[Record]:
         """The newest records worth telling (no reports, no assignments) of one app, or of everything; newest first."""
         upto = before if before is not None else 1 << 62

@@ -1,0 +1,99 @@
+"""A rollout as the API shows it, whole and in short."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from noonday_coordinator.api import models as m
+from noonday_coordinator.api import show
+from noonday_coordinator.api.context import Context
+from noonday_coordinator.api.waiting import waiting_for
+from noonday_coordinator.core.events import Finding, Stage, VerdictReached
+from noonday_coordinator.core.examine import last_instant
+from noonday_coordinator.core.state import Rollout, State
+from noonday_coordinator.core.view import Judgement
+
+
+def summary(rollout: Rollout) -> m.RolloutSummary:
+    return m.RolloutSummary.model_validate(_summary(rollout))
+
+
+def whole(context: Context, state: State, rollout: Rollout) -> m.RolloutInfo:
+    view, now = context.engine.view, context.clock.now()
+    judgement = judged(context, rollout)
+    return m.RolloutInfo.model_validate(
+        {
+            **_summary(rollout),
+            "now": now,
+            "wave": rollout.wave,
+            "waves": rollout.waves,
+            "stage_since": rollout.stage_since,
+            "deadline": show.moment(rollout.deadline),
+            "hosts": tuple(_hosts(context, state, rollout, now)),
+            "findings": tuple(show.finding(found) for found in judgement.findings),
+            "verdict_reason": judgement.reason,
+            "requests": judgement.requests,
+            "control_requests": judgement.control_requests,
+            "least_requests": rollout.policy.least_requests,
+            "examine": _examine(rollout),
+            "asked": rollout.asked,
+            "paused_by": rollout.paused_by,
+            "waiting_for": waiting_for(rollout, state, view, now),
+        }
+    )
+
+
+def judged(context: Context, rollout: Rollout) -> Judgement:
+    """What the evidence says now; of a rollout with a verdict that ended it, what it said then."""
+    live = context.engine.view.judgements.get(rollout.id)
+    if live is not None and rollout.end is None:
+        return live
+    record = context.log.newest(rollout.id, "verdict-reached")
+    reason = record.event.reason if record and isinstance(record.event, VerdictReached) else ""
+    findings: tuple[Finding, ...] = rollout.findings
+    verdict = cast(m.VerdictName, rollout.verdict or "hold")
+    return Judgement(verdict, reason, rollout.requests, findings=findings, at=record.at if record else 0.0)
+
+
+def _summary(rollout: Rollout) -> dict[str, object]:
+    return {
+        "id": rollout.id,
+        "app": rollout.app,
+        "kind": rollout.kind,
+        "release": rollout.release,
+        "previous": rollout.previous,
+        "by": rollout.by,
+        "started_at": rollout.started_at,
+        "ended_at": show.moment(rollout.ended_at),
+        "stage": rollout.stage.value,
+        "end": rollout.end.value if rollout.end else None,
+        "reason": rollout.reason,
+        "verdict": rollout.verdict,
+    }
+
+
+def _hosts(context: Context, state: State, rollout: Rollout, now: float) -> list[m.HostInRollout]:
+    shown = []
+    for wave, names in enumerate(rollout.waves):
+        for name in names:
+            member, found = rollout.hosts[name], state.hosts.get(name)
+            snapshot = context.engine.snapshots.get(name)
+            newest = snapshot.app(rollout.app) if snapshot else None
+            shown.append(
+                m.HostInRollout(
+                    host=name,
+                    wave=wave,
+                    state=member.state.value,
+                    since=member.since,
+                    reason=member.reason,
+                    silent=context.engine.view.silent_for(name, now) if found else None,
+                    report=show.app_on_host(rollout.app, found.app(rollout.app), newest) if found else None,
+                )
+            )
+    return shown
+
+
+def _examine(rollout: Rollout) -> m.Examine | None:
+    if rollout.stage is not Stage.EXAMINING:
+        return None
+    return m.Examine(started_at=rollout.stage_since, ends_at=rollout.deadline, latest=last_instant(rollout))

@@ -1,0 +1,160 @@
+"""Releases come in (with a token) and go out (with a capability). Nothing is held in memory but a piece of a file."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Annotated
+
+from fastapi import APIRouter, Header, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+from starlette.responses import FileResponse
+
+from noonday_coordinator.api import models as m
+from noonday_coordinator.api.auth import Caller, Ctx
+from noonday_coordinator.api.context import Context
+from noonday_coordinator.api.errors import not_found
+from noonday_coordinator.core.commands import Push
+from noonday_coordinator.store.artifacts import taken
+from noonday_coordinator.words import say_all
+from noonday_shared.envelope import LARGEST
+from noonday_shared.errors import BadInput, NoondayError, Temporary
+from noonday_shared.release.manifest import SignedRelease
+
+router = APIRouter(tags=["releases"])
+downloads = APIRouter(tags=["releases"])
+
+_PIECE = 1 << 20
+_DRAIN = 30.0
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+@router.post("/apps/{app}/releases", openapi_extra=_BODY)
+async def push(
+    app: str,
+    request: Request,
+    context: Ctx,
+    by: Caller,
+    manifest_bytes: Annotated[int, Header(alias=m.MANIFEST_BYTES, ge=1, le=LARGEST)],
+) -> m.Pushed:
+    """Take a release. The body is the signed manifest (as many bytes as the header says), then at once the archive.
+
+    Safe to repeat with the same content; the same version with other content is refused.
+    """
+    body = _Body(request.stream())
+    try:
+        return await _push(app, body, context, by, manifest_bytes)
+    except ClientDisconnect as error:
+        raise Temporary("The upload broke off.", next_action="push it again") from error
+    except NoondayError:
+        # A client that is still sending would see a broken connection instead of the reason.
+        with suppress(ClientDisconnect):
+            await body.swallow(_DRAIN)
+        raise
+
+
+@downloads.api_route("/artifacts/{capability}/{name}", methods=["GET", "HEAD"])
+def artifact(capability: str, name: str, context: Ctx) -> FileResponse:
+    """An archive or its manifest; parts of it with `Range`. Needs no token: the address can't be guessed."""
+    found = context.artifacts.find(name) if context.capabilities.allows(capability, name) else None
+    if found is None:
+        raise not_found("not-found", "There is no such artifact.", "noonday release list APP")
+    return FileResponse(found, media_type="application/octet-stream")
+
+
+class _Body:
+    """A request's body, read to a wanted length; what came too much is kept for the next read."""
+
+    def __init__(self, stream: AsyncIterator[bytes]) -> None:
+        self._stream = stream
+        self._left = bytearray()
+
+    async def read(self, size: int) -> bytes:
+        """Exactly `size` bytes, or fewer at the end."""
+        while len(self._left) < size:
+            piece = await anext(self._stream, None)
+            if piece is None:
+                break
+            self._left += piece
+        taken_now = bytes(self._left[:size])
+        del self._left[:size]
+        return taken_now
+
+    async def swallow(self, within: float) -> None:
+        """Read to the end, or for `within` seconds."""
+        deadline = time.monotonic() + within
+        self._left.clear()
+        while time.monotonic() < deadline and await anext(self._stream, None) is not None:
+            pass
+
+
+async def _push(app: str, body: _Body, context: Context, by: str, manifest_bytes: int) -> m.Pushed:
+    manifest = await body.read(manifest_bytes)
+    keys = context.config.trusted_releases
+    release = await run_in_threadpool(context.artifacts.check, manifest, keys)
+    _check_names(app, release, context)
+    draft, file = context.artifacts.draft(release.size)
+    try:
+        await _receive(body, file, release.size)
+        await run_in_threadpool(context.artifacts.put, draft, manifest, keys)
+    finally:
+        draft.unlink(missing_ok=True)
+    command = Push(app, release.ref, release.size, release.manifest)
+    records = await run_in_threadpool(context.submit, command, by)
+    words = say_all(records) if records else f"{app} {release.version} was pushed before, with this content."
+    return m.Pushed(app=app, version=release.version, digest=release.digest, new=bool(records), words=words)
+
+
+def _check_names(app: str, release: SignedRelease, context: Context) -> None:
+    if release.app != app:
+        text = f"The manifest is of {release.app}, and it was pushed as {app[:40]}."
+        raise BadInput(text, rule="wrong-app", next_action="push it under its own name")
+    # The log remembers versions also when the folder of archives was lost.
+    known = context.engine.state.app(app).releases.get(release.version)
+    if known is not None and known.ref != release.ref:
+        raise taken(release, known.ref)
+
+
+async def _receive(body: _Body, file: IO[bytes], size: int) -> None:
+    """Write `size` bytes to disk. Raises `BadInput` when the body is shorter or longer."""
+    written = 0
+    with file:
+        while piece := await body.read(_PIECE):
+            written += len(piece)
+            if written > size:
+                break
+            await run_in_threadpool(_write, file, piece)
+        await run_in_threadpool(_flush, file)
+    if written != size:
+        more = "more" if written > size else f"{written}"
+        text = f"The archive is refused: its manifest says {size} bytes, and {more} came."
+        raise BadInput(text, rule="size-mismatch", next_action="push the archive that was built")
+
+
+def _write(file: IO[bytes], piece: bytes) -> None:
+    try:
+        file.write(piece)
+    except OSError as error:
+        raise _full(Path(file.name), error) from error
+
+
+def _flush(file: IO[bytes]) -> None:
+    try:
+        file.flush()
+        os.fsync(file.fileno())
+    except OSError as error:
+        raise _full(Path(file.name), error) from error
+
+
+def _full(path: Path, error: OSError) -> Temporary:
+    text = f"The archive can't be written: {error.strerror}."
+    return Temporary(text, rule="disk-full", next_action=f"free space in {path.parent.parent}, then push again")

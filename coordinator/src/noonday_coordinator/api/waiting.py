@@ -1,0 +1,77 @@
+"""What a rollout waits for, as a sentence: so that nobody has to guess why nothing moves."""
+
+from __future__ import annotations
+
+from noonday_coordinator.core.events import Stage
+from noonday_coordinator.core.examine import NOTHING, last_instant
+from noonday_coordinator.core.state import HostState, Rollout, State
+from noonday_coordinator.core.view import View
+
+
+def waiting_for(rollout: Rollout, state: State, view: View, now: float) -> str:
+    """Empty when it ended."""
+    if rollout.end is not None:
+        return ""
+    if rollout.asked:
+        return f"A person: {rollout.asked}"
+    if rollout.paused_by and rollout.stage is not Stage.ROLLING_BACK:
+        busy = rollout.in_state(HostState.WORKING)
+        finish = f" {', '.join(busy)} finishes its step first." if busy else ""
+        return f"Paused by {rollout.paused_by}: noonday resume {rollout.app}.{finish}"
+    match rollout.stage:
+        case Stage.PREPARING:
+            waiting = rollout.in_state(HostState.WAITING)
+            left = _left(rollout.deadline, now)
+            return f"{_hosts(rollout, state, view, waiting, now)} to fetch and unpack {rollout.release}{left}."
+        case Stage.EXAMINING:
+            return _examining(rollout, view, now)
+        case Stage.GATE:
+            return f"A person's yes: noonday promote {rollout.app}; or no: noonday rollback {rollout.app}."
+        case Stage.ROLLING_BACK:
+            back = rollout.in_state(HostState.GOING_BACK) or rollout.in_state(HostState.WORKING)
+            return f"{_hosts(rollout, state, view, back, now)} to go back to {rollout.previous or 'what it served'}."
+        case _:
+            return _rolling(rollout, state, view, now)
+
+
+def _rolling(rollout: Rollout, state: State, view: View, now: float) -> str:
+    working = rollout.in_state(HostState.WORKING)
+    if working:
+        return f"{_hosts(rollout, state, view, working, now)} to serve {rollout.release}."
+    pause = rollout.stage_since + rollout.policy.wave_pause
+    if rollout.wave > 1 and now < pause:
+        return f"The pause before wave {rollout.wave}{_left(pause, now)}."
+    return "Room to drain the next host: others are out of service (noonday hosts)."
+
+
+def _examining(rollout: Rollout, view: View, now: float) -> str:
+    judgement = view.judgements.get(rollout.id, NOTHING)
+    canary = ", ".join(rollout.waves[0])
+    seen = f"{judgement.requests} of {rollout.policy.least_requests} requests seen"
+    if now < rollout.deadline:
+        hold = f"; {judgement.reason.rstrip('.')}" if judgement.verdict != "promote" else ""
+        return f"The examine of {canary}{_left(rollout.deadline, now)}, {seen}{hold}."
+    longest = _left(last_instant(rollout), now)
+    if judgement.verdict == "promote":
+        return f"More requests on {canary}{longest}: {seen}."
+    return f"A clear verdict on {canary}{longest}: {judgement.reason.rstrip('.')}."
+
+
+def _hosts(rollout: Rollout, state: State, view: View, names: tuple[str, ...], now: float) -> str:
+    return ", ".join(_host(rollout, state, view, name, now) for name in names) or "The hosts"
+
+
+def _host(rollout: Rollout, state: State, view: View, name: str, now: float) -> str:
+    found = state.hosts.get(name)
+    if found is None:
+        return f"{name} (no longer enrolled)"
+    silent = view.silent_for(name, now)
+    if silent >= rollout.policy.unreachable_after:
+        return f"{name} (not heard for {silent:.0f} s)"
+    report = found.app(rollout.app).report
+    doing = report.step or report.phase.value if report else "no report yet"
+    return f"{name} ({doing})"
+
+
+def _left(until: float, now: float) -> str:
+    return f", {max(until - now, 0):.0f} s left" if until else ""
