@@ -78,7 +78,7 @@ class ReleaseFolders:
 
     def prepared(self) -> tuple[str, ...]:
         """The ids of the releases that are fetched, verified and unpacked; newest first."""
-        found = [(sidecar.stat().st_mtime_ns, sidecar.name[1:-5]) for sidecar in self.releases.glob(".*.json")]
+        found = [(_written(sidecar), sidecar.name[1 : -len(".json")]) for sidecar in self.releases.glob(".*.json")]
         return tuple(release for _, release in sorted(found, reverse=True) if self.has(release))
 
     def manifest(self, release: str) -> SignedRelease:
@@ -102,3 +102,10 @@ class ReleaseFolders:
             rule="current-is-a-folder",
             next_action=f"mkdir -p {self.releases} && mv {self.current} {old} && ln -s {old} {self.current}",
         )
+
+
+def _written(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:  # removed by prune since it was listed
+        return 0

@@ -38,16 +38,15 @@ def open_source(source: str, *, start: int, timeout: float) -> Opened:
         return _open_http(source, start, timeout)
     if scheme == "file" or source.startswith("/"):
         return _open_path(Path(unquote(_split(source).path)) if scheme else Path(source), start)
-    raise BadInput(
-        f"{shown(source)!r} is no source that a release may come from.",
-        rule="unusable-source",
-        next_action="use https://, http://, file:// or a whole path",
-    )
+    raise _unusable(source)
 
 
 def shown(source: str) -> str:
     """The source for a person: without a password or a query, which may hold secrets."""
-    parts = _split(source)
+    try:
+        parts = urlsplit(source)
+    except ValueError:
+        return "the release's source"
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))[:500]
 
 
@@ -55,7 +54,7 @@ def _split(source: str) -> SplitResult:
     try:
         return urlsplit(source)
     except ValueError as error:
-        raise BadInput(f"The release's source is not a URL: {error}.", rule="unusable-source") from error
+        raise _unusable(source) from error
 
 
 def _open_path(path: Path, start: int) -> Opened:
@@ -83,10 +82,10 @@ def _open_http(source: str, start: int, timeout: float) -> Opened:
         if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and start:
             return _open_http(source, 0, timeout)
         raise _by_status(source, error.code) from error
+    except (http.client.InvalidURL, ValueError) as error:
+        raise _unusable(source) from error
     except (OSError, http.client.HTTPException) as error:
         raise unreachable(source, error) from error
-    except ValueError as error:
-        raise BadInput(f"{shown(source)!r} is not a URL: {error}.", rule="unusable-source") from error
     if response.status != http.client.PARTIAL_CONTENT:
         return Opened(response, 0)
     if _first_byte(response.headers.get("Content-Range", "")) == start:
@@ -111,6 +110,14 @@ def _by_status(source: str, status: int) -> NoondayError:
     if status in _AGAIN:
         return Temporary(text, rule="source-unreachable", next_action="look at the server's log")
     return Permanent(text, rule="source-refused", next_action="check the source and who may read it")
+
+
+def _unusable(source: str) -> BadInput:
+    return BadInput(
+        f"{shown(source)!r} is no source that a release may come from.",
+        rule="unusable-source",
+        next_action="use https://, http://, file:// or a whole path",
+    )
 
 
 def _not_found(where: str) -> BadInput:

@@ -58,6 +58,9 @@ class ReleaseStore:
     def manifest(self, release: str) -> SignedRelease:
         return self.folders.manifest(release)
 
+    def folder(self, release: str) -> Path:
+        return self.folders.folder(release)
+
     def prepare(
         self,
         app: str,
