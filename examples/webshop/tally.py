@@ -38,9 +38,9 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """All times are seconds. `longest_pause`: between one request's end and the next one's, over all connections.
+    """All times are seconds. Requests that are slow by themselves count in neither of the two worst times.
 
-    `slowest`: of the requests that are not slow by themselves.
+    `longest_pause`: from one answer to the next, over all connections.
     """
 
     requests: int = 0
@@ -66,12 +66,14 @@ def tally(samples: Iterable[Sample]) -> Tally:
     if not ordered:
         return Tally()
     failed = [sample for sample in ordered if sample.failed]
+    # The last of the slow ones end long after the others have left, which is no pause.
+    usual = [sample for sample in ordered if sample.path != SLOW_PATH]
     return Tally(
         requests=len(ordered),
         failed=len(failed),
         lasted=ordered[-1].at - ordered[0].at,
-        longest_pause=max((after.at - before.at for before, after in pairwise(ordered)), default=0.0),
-        slowest=max((sample.seconds for sample in ordered if sample.path != SLOW_PATH), default=0.0),
+        longest_pause=max((after.at - before.at for before, after in pairwise(usual)), default=0.0),
+        slowest=max((sample.seconds for sample in usual), default=0.0),
         by_release=dict(sorted(Counter(sample.release for sample in ordered if sample.release).items())),
         failures=tuple(_words(sample) for sample in failed[:5]),
     )

@@ -41,9 +41,10 @@ def test_the_longest_pause_is_between_answers_in_order_of_time() -> None:
     assert tally([sample(5.0), sample(1.0), sample(1.5)]).longest_pause == 3.5
 
 
-def test_a_request_that_is_slow_by_itself_is_not_the_slowest() -> None:
-    result = tally([sample(1.0, seconds=0.7, path=SLOW_PATH), sample(2.0, seconds=0.05)])
+def test_a_request_that_is_slow_by_itself_is_neither_a_pause_nor_the_slowest() -> None:
+    result = tally([sample(1.0), sample(1.25, seconds=0.05), sample(2.0, seconds=0.7, path=SLOW_PATH)])
     assert result.slowest == 0.05
+    assert result.longest_pause == 0.25
 
 
 def test_samples_come_back_from_the_file_as_they_were(tmp_path: Path) -> None:
