@@ -115,10 +115,8 @@ def test_a_disk_that_fills_while_fetching_leaves_nothing(small_disk: Path, tmp_p
 
 
 @pytest.mark.parametrize("content", [bytes(MEGABYTE), os.urandom(MEGABYTE)], ids=["unpacking", "fetching"])
-def test_a_file_that_can_not_grow_leaves_nothing(
-    content: bytes, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_a_file_that_can_not_grow_leaves_nothing(content: bytes, tmp_path: Path) -> None:
     built = Shelf(tmp_path / "shelf", KEY).build("1.0.0", {"file": content})
-    request.getfixturevalue("small_files")
-    refused_for_room(make_store(tmp_path, tmp_path / "downloads"), built)
+    with small_files():
+        refused_for_room(make_store(tmp_path, tmp_path / "downloads"), built)
     assert list((tmp_path / "downloads").iterdir()) == []
