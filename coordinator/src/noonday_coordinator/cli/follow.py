@@ -89,9 +89,11 @@ class Follower:
             info, events = self._look(rollout, after, screen)
             after = events.last
             screen.seen(info, events.events)
-            if info.end or (w.needs_person(info) and not screen.waits_for_people):
+            told = events.ended or not events.events
+            if told and (info.end or (w.needs_person(info) and not screen.waits_for_people)):
                 return info
-            self.clock.sleep(EVERY)
+            if told:
+                self.clock.sleep(EVERY)
 
     def _look(self, rollout: str, after: int, screen: Screen) -> tuple[RolloutInfo, Events]:
         path = f"/rollouts/{part(rollout)}"
@@ -169,5 +171,7 @@ class Lines:
 
 def event_line(event: EventReply) -> str:
     """`hh:mm:ss host words`."""
-    host = f"{event.host} " if event.host else ""
-    return f"{w.at_time(event.at)} {host}{w.one_line(event.words)}"
+    words = w.one_line(event.words)
+    # Most sentences about a host begin with its name.
+    host = event.host if event.host and not words.startswith(f"{event.host} ") else ""
+    return " ".join(part for part in (w.at_time(event.at), host, words) if part)

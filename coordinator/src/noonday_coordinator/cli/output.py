@@ -67,7 +67,7 @@ class Output:
             return False
 
     def console(self) -> Console:
-        return Console(file=sys.stdout, highlight=False, emoji=False, markup=False)
+        return Console(file=sys.stdout, force_terminal=self.live, highlight=False, emoji=False, markup=False)
 
 
 def problem(error: NoondayError, *, as_json: bool) -> None:

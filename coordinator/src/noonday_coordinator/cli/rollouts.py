@@ -25,7 +25,8 @@ def deploy(
 ) -> Exit:
     """Release VERSION of APP, and show how it goes.
 
-    First the plan and a question, then the rollout until it ends or asks a person. Ctrl-C leaves the view; the rollout goes on.
+    First the plan and a question, then the rollout until it ends or asks a person.
+    Ctrl-C leaves the view; the rollout goes on.
     """
     ask = DeployAsk(version=w.checked_version(version), allow_outage=allow_outage)
     plan = session.client.post(f"/apps/{part(app)}/plan", PlanReply, ask)
