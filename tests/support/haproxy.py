@@ -22,26 +22,27 @@ defaults
   timeout connect 1s
   timeout client 30s
   timeout server 30s
-  timeout queue 5s
+  timeout check 5s
   option httpchk GET /health
-  default-server inter 50ms fall 2 rise 2
+  default-server inter 50ms rise 2
 """
 
 
 class HaproxyWorld:
     """Two checked servers `web/web-1` and `web/web-2`, one that nothing checks, two with cookies; three sockets."""
 
-    def __init__(self, folder: Path, extra: str = "") -> None:
+    def __init__(self, folder: Path, *, fall: int = 2) -> None:
         need("haproxy", "haproxy")
         self.folder = folder
         self.backends = [WebBackend("web-1"), WebBackend("web-2")]
         self.port, self.sticky_port, self.tcp_port = free_port(), free_port(), free_port()
-        self.haproxy = HaproxyProcess(folder, self._config() + extra)
+        self.haproxy = HaproxyProcess(folder, self._config(fall))
 
     def start(self) -> None:
         for backend in self.backends:
             backend.start()
         self.haproxy.start()
+        eventually(self._all_checked, what="HAProxy's first checks")
 
     def stop(self) -> None:
         self.haproxy.stop()
@@ -79,13 +80,19 @@ class HaproxyWorld:
             client.join(10)
         assert statuses == [200]
 
-    def _config(self) -> str:
+    def _all_checked(self) -> bool:
+        """Before the first check a server is only presumed to be up: 'UP 1/2'."""
+        lines = [line.split(",") for line in self.haproxy.ask("show stat -1 4 -1").splitlines() if "," in line]
+        return all(line[17] in ("UP", "no check") for line in lines[1:])
+
+    def _config(self, fall: int) -> str:
         one, two = self.backends
         return f"""
 global
   stats socket {self.folder}/operator.sock mode 600 level operator
   stats socket ipv4@127.0.0.1:{self.tcp_port} level admin
-{_DEFAULTS}
+{_DEFAULTS}  default-server fall {fall}
+
 frontend web
   bind 127.0.0.1:{self.port}
   default_backend web
