@@ -82,7 +82,7 @@ def test_a_server_whose_first_check_failed_is_still_sent_requests(tmp_path: Path
     world = HaproxyWorld(tmp_path, fall=100_000)
     try:
         world.start()
-            world.backends[0].healthy = False
+        world.backends[0].healthy = False
         eventually(lambda: world.balancer().state().startswith("UP 9"), what="a failed check")
         assert world.balancer().in_service()
         world.backends[0].served = 0
