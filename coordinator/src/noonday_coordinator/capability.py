@@ -8,10 +8,11 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from noonday_coordinator.store.artifacts import MANIFEST, archive_name
+from noonday_coordinator.store.artifacts import archive_name
 from noonday_shared.errors import BadInput
 from noonday_shared.files import write_whole
 from noonday_shared.names import ReleaseRef
+from noonday_shared.release import SUFFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Capabilities:
         return f"{self.base_url}/artifacts/{self.of(name)}/{name}"
 
     def of(self, name: str) -> str:
-        return hmac.new(self.secret, name.removesuffix(MANIFEST).encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self.secret, name.removesuffix(SUFFIX).encode(), hashlib.sha256).hexdigest()
 
     def allows(self, capability: str, name: str) -> bool:
         return hmac.compare_digest(self.of(name).encode(), capability.encode())

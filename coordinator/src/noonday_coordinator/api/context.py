@@ -33,6 +33,10 @@ class Deciding(Protocol):
     @property
     def view(self) -> View: ...
     @property
+    def trouble(self) -> str:
+        """Why it can't do its work now, as a sentence; empty when it can."""
+
+    @property
     def strangers(self) -> Mapping[str, float]:
         """Hosts that reported and are not enrolled, and when they were last heard."""
 

@@ -22,7 +22,7 @@ def examine(context: Context) -> Doctor:
     """Looks through the whole event log, so it may take seconds."""
     checks = tuple(
         check
-        for group in (_broker, _log, _disk, _listening, _policies, _hosts, _strangers, _blocked)
+        for group in (_broker, _engine, _log, _disk, _listening, _policies, _hosts, _strangers, _blocked)
         for check in group(context)
     )
     return Doctor(worst=max((check.state for check in checks), key=_ORDER.index), checks=checks)
@@ -35,6 +35,12 @@ def _broker(context: Context) -> Iterator[Check]:
         text = context.bus.trouble or "Not connected to the broker."
         fix = "start RabbitMQ, or mend [broker] url in coordinator.toml; the coordinator keeps trying"
         yield Check(name="broker", state="fail", text=text, next_action=fix)
+
+
+def _engine(context: Context) -> Iterator[Check]:
+    if context.engine.trouble:
+        fix = "mend what it names, and read the coordinator's log"
+        yield Check(name="engine", state="fail", text=context.engine.trouble, next_action=fix)
 
 
 def _log(context: Context) -> Iterator[Check]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 import shutil
@@ -11,19 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from noonday_shared.envelope import open_sealed, peek, read_envelope
+from noonday_shared.envelope import peek, read_envelope
 from noonday_shared.errors import BadInput, Temporary
 from noonday_shared.files import sync_folder, write_whole
 from noonday_shared.keys import PublicKey
 from noonday_shared.names import ReleaseRef
-from noonday_shared.release.extract import check_archive
-from noonday_shared.release.manifest import KIND, SignedRelease
+from noonday_shared.release import KIND, SUFFIX, SignedRelease, check_release, open_manifest
 
-MANIFEST = ".manifest"
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]*\.tar\.gz(?:\.manifest)?")
 _SPARE = 64 << 20
 """Bytes of disk that a push leaves free: the event log lives on the same disk."""
-_CHUNK = 1 << 20
 
 
 class ArtifactStore:
@@ -40,7 +36,7 @@ class ArtifactStore:
 
     def check(self, manifest: bytes, keys: Sequence[PublicKey]) -> SignedRelease:
         """The signed release, before its archive comes. Raises `BadInput` for a bad signature or a taken version."""
-        release = open_sealed(manifest, KIND, SignedRelease, keys)
+        release = open_manifest(manifest, keys)
         for known in self.list(release.app):
             if known.version == release.version and known.digest != release.digest:
                 raise taken(release, known.ref)
@@ -65,7 +61,7 @@ class ArtifactStore:
         """
         try:
             release = self.check(manifest, keys)
-            _check(draft, release)
+            check_release(draft, release, limit=release.unpacked)
             with self._putting:
                 self.check(manifest, keys)
                 if self.path(release.app, release.ref) is None:
@@ -88,7 +84,7 @@ class ArtifactStore:
 
     def list(self, app: str) -> tuple[SignedRelease, ...]:
         """The app's releases by version. Their signatures were checked when they came."""
-        manifests = sorted((self.folder / app).glob(f"*{MANIFEST}"))
+        manifests = sorted((self.folder / app).glob(f"*{SUFFIX}"))
         return tuple(peek(read_envelope(path.read_bytes(), KIND), SignedRelease) for path in manifests)
 
     def _keep(self, draft: Path, manifest: bytes, release: SignedRelease) -> None:
@@ -115,23 +111,4 @@ def taken(release: SignedRelease, by: ReleaseRef) -> BadInput:
 
 
 def _manifest_of(archive: Path) -> Path:
-    return archive.with_name(archive.name + MANIFEST)
-
-
-def _check(draft: Path, release: SignedRelease) -> None:
-    size = draft.stat().st_size
-    if size != release.size:
-        raise _differs("size-mismatch", f"it has {size} bytes, and its manifest says {release.size}")
-    with draft.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != release.digest:
-        raise _differs("digest-mismatch", f"its sha256 is {digest[:16]}…, and its manifest says {release.digest[:16]}…")
-    contents = check_archive(draft, limit=release.unpacked)
-    if contents.manifest != release.manifest or contents.unpacked != release.unpacked:
-        raise _differs("manifest-mismatch", "its release.toml is not the one that was signed")
-    if (release.manifest.app, release.manifest.version) != (release.app, release.version):
-        raise _differs("manifest-mismatch", "its manifest names another app or version than its release.toml")
-
-
-def _differs(rule: str, why: str) -> BadInput:
-    return BadInput(f"The archive is refused: {why}.", rule=rule, next_action="push the archive that was built")
+    return archive.with_name(archive.name + SUFFIX)

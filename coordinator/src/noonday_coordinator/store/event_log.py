@@ -43,13 +43,17 @@ class EventLog:
     @classmethod
     def open(cls, path: Path) -> EventLog:
         """Make or open the log, and look whether it is whole. Raises `Permanent` when it can't be trusted."""
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        log = cls(path, Lock.take(path.with_name(f"{path.name}.lock")))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = Lock.take(path.with_name(f"{path.name}.lock"))
+        except OSError as error:
+            raise _refused(f"{path}: {error.strerror}", "check data_dir in coordinator.toml and its owner") from error
         try:
             with _as_ours(path, "opened"):
+                log = cls(path, lock)
                 log._prepare()
         except BaseException:
-            log.close()
+            lock.release()
             raise
         return log
 

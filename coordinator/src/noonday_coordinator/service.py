@@ -1,0 +1,136 @@
+"""`noonday serve`: the log, the engine, the bus and the API, wired together for as long as the process lives."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from noonday_coordinator.api.app import make_app
+from noonday_coordinator.api.context import VERSION, Context
+from noonday_coordinator.capability import Capabilities
+from noonday_coordinator.config import CoordinatorConfig, load
+from noonday_coordinator.engine import Engine
+from noonday_coordinator.store.artifacts import ArtifactStore
+from noonday_coordinator.store.event_log import EventLog
+from noonday_coordinator.store.history import SignatureHistory
+from noonday_coordinator.store.lines import LineBuffer
+from noonday_shared.bus.rabbit import RabbitBus
+from noonday_shared.clock import SystemClock
+from noonday_shared.errors import Permanent
+from noonday_shared.keys import SigningKey
+
+LEAVE_WITHIN = 5
+"""Seconds that requests under way get to end after SIGTERM."""
+
+_log = logging.getLogger(__name__)
+
+
+def serve(path: Path) -> None:
+    """Be the coordinator until SIGTERM or SIGINT; call it in the main thread.
+
+    Raises `BadInput` or `Permanent` when it can't begin. An unreachable broker is no such case: it keeps trying.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    config = load(path)
+    with _stopped_by_signals() as stop, ExitStack() as stack:
+        context = _wire(config, stack)
+        listener = stack.enter_context(_bound(config))
+        server = uvicorn.Server(
+            uvicorn.Config(
+                make_app(context),
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=LEAVE_WITHIN,
+            )
+        )
+        stop.server = server
+        server.should_exit = stop.asked
+        _log.info("Noonday %s in term %s listens on %s.", VERSION, context.engine.state.term, config.http.listen)
+        server.run(sockets=[listener])
+    _log.info("Stopped. Hosts go on as they are; what was under way goes on with the next start.")
+
+
+class _Stop:
+    """Whether a signal came, also before there is a server to tell."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.server: uvicorn.Server | None = None
+
+    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
+        self.asked = True
+        if self.server is not None:
+            self.server.should_exit = True
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[_Stop]:
+    # uvicorn catches signals while it runs and raises them again at its end: without our own handlers the process
+    # would then die before the log and the bus are closed.
+    stop = _Stop()
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _wire(config: CoordinatorConfig, stack: ExitStack) -> Context:
+    """All parts, started; `stack` stops them in the opposite order."""
+    key = SigningKey.load(config.coordinator_key_file)
+    # First: its lock keeps a second coordinator away from everything else.
+    log = EventLog.open(config.data_dir / "events.sqlite")
+    stack.callback(log.close)
+    history = SignatureHistory.open(config.data_dir / "signatures.sqlite")
+    stack.callback(history.close)
+    capabilities = Capabilities.kept_in(config.data_dir / "artifacts.secret", config.http.base_url)
+    bus = RabbitBus(config.broker.url, ca_file=config.broker.ca_file, name="noonday-coordinator")
+    stack.callback(bus.close)
+    clock, lines = SystemClock(), LineBuffer()
+    engine = Engine(
+        log=log, history=history, bus=bus, key=key, artifact_url=capabilities.url, clock=clock, lines=lines
+    )  # fmt: skip
+    stack.callback(engine.close)
+    artifacts = ArtifactStore(config.data_dir / "artifacts")
+    engine.start()
+    bus.start()
+    return Context(
+        config=config,
+        coordinator_key=key.public,
+        engine=engine,
+        bus=bus,
+        log=log,
+        lines=lines,
+        artifacts=artifacts,
+        capabilities=capabilities,
+        clock=clock,
+    )
+
+
+@contextmanager
+def _bound(config: CoordinatorConfig) -> Iterator[socket.socket]:
+    host, port = config.http.address
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        raise Permanent(
+            f"The API can't listen on {config.http.listen}: {error.strerror}.",
+            rule="listen",
+            next_action="stop what listens there, or set [http] listen in coordinator.toml",
+        ) from error
+    with listener:
+        yield listener
