@@ -10,7 +10,7 @@ from random import Random, SystemRandom
 from noonday_shared.bus import plans, words
 from noonday_shared.bus.backoff import Backoff
 from noonday_shared.bus.outbox import Letter, Outbox
-from noonday_shared.bus.parameters import HEARTBEAT, parameters
+from noonday_shared.bus.parameters import parameters
 from noonday_shared.bus.protocol import Handler
 from noonday_shared.bus.session import Session
 from noonday_shared.bus.wishes import Subscription, Wishes
@@ -37,11 +37,13 @@ class RabbitBus:
         clock: Clock | None = None,
         random: Random | None = None,
         longest_wait: float = 30.0,
-        heartbeat: int = HEARTBEAT,
+        answer_within: float = 20.0,
     ) -> None:
         """`name` is shown in RabbitMQ's list of connections. `longest_wait`: seconds between attempts, at most.
-        Raises `BadInput` for a URL or CA file that can't be used."""
-        self._parameters = parameters(url, ca_file=ca_file, name=name, heartbeat=heartbeat)
+        `answer_within`: seconds for the broker to answer a request or confirm a message; later than that the line
+        counts as dead, and a new one is made. Raises `BadInput` for a URL or CA file that can't be used."""
+        self._parameters = parameters(url, ca_file=ca_file, name=name)
+        self._answer_within = answer_within
         self._name = name or "noonday"
         self._clock = clock or SystemClock()
         chance = random or SystemRandom()
@@ -134,6 +136,7 @@ class RabbitBus:
                 self._outbox,
                 clock=self._clock,
                 repairs=self._repairs,
+                answer_within=self._answer_within,
                 tell=self._say,
             )
             self._session = session

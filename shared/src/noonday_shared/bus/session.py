@@ -20,10 +20,7 @@ from noonday_shared.bus.publisher import Publisher
 from noonday_shared.bus.wishes import Subscription, Wishes
 from noonday_shared.clock import Clock
 
-ANSWER_WITHIN = 20.0
-"""Seconds for the broker to answer a request or confirm a message before the connection counts as useless."""
-
-_WATCH_EVERY = 2.0
+_WATCH_EVERY = 1.0
 _GOODBYE = 1.0
 
 _log = logging.getLogger(__name__)
@@ -44,6 +41,7 @@ class Session:
         *,
         clock: Clock,
         repairs: Backoff,
+        answer_within: float,
         tell: Callable[[str], None],
     ) -> None:
         """`tell` gets the trouble as a sentence whenever it may have changed; '' means that all is in place."""
@@ -52,6 +50,7 @@ class Session:
         self._outbox = outbox
         self._clock = clock
         self._repairs = repairs
+        self._answer_within = answer_within
         self._tell = tell
         self._lock = threading.Lock()
         self._woken = False
@@ -166,9 +165,9 @@ class Session:
     def _watch(self) -> None:
         self._loop.call_later(_WATCH_EVERY, self._watch)
         # While it is blocked the broker reads nothing from us, so it can't answer; pika has a deadline for that.
-        late = next((part for part in self._parts() if part.waits_for > ANSWER_WITHIN), None)
+        late = next((part for part in self._parts() if part.waits_for > self._answer_within), None)
         if late is not None and not self._blocked and not self._ending:
-            self._ending = words.silent(late.doing, ANSWER_WITHIN)
+            self._ending = words.silent(late.doing, self._answer_within)
             self._hang_up()
 
     def _on_blocked(self, _: pika.SelectConnection, method: frame.Method[spec.Connection.Blocked]) -> None:

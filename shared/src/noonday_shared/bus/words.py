@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -68,11 +69,14 @@ def declaring_failed(name: str, error: exceptions.ChannelClosed) -> str:
 
 
 def publishing_failed(error: exceptions.ChannelClosed) -> str:
-    if error.reply_code == 404:
-        return (
-            f"The broker has nowhere to publish to: {error.reply_text}. Start the coordinator: noonday serve. {_AGAIN}"
-        )
+    missing = re.search(r"no exchange '([^']+)'", error.reply_text)
+    if missing:
+        return no_exchange(missing[1])
     return f"The broker does not let us publish: {error.reply_text}. {_AGAIN}"
+
+
+def no_exchange(name: str) -> str:
+    return f"The exchange {name} is not on the broker; start the coordinator: noonday serve. {_AGAIN}"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -123,7 +127,7 @@ def _said_by_the_network(cause: BaseException, where: str, parameters: pika.conn
         case TimeoutError() | AMQPConnectorStackTimeout():
             return f"The broker {where} does not answer: check address and firewall. {_AGAIN}"
         case exceptions.IncompatibleProtocolError():
-            return f"What listens at {where} does not speak AMQP 0-9-1: check the port. {_AGAIN}"
+            return f"What listens at {where} hangs up at once: no RabbitMQ is up there, or it is another port. {_AGAIN}"
         case _:
             return ""
 
