@@ -74,11 +74,19 @@ def _again(
     if attempt.stage is Stage.WARM_UP and count >= limits.successes:
         return _next(journal, attempt, now)
     waited = now - attempt.stage_since
+    if _overdue(journal, attempt, now):
+        return turn_back(journal, attempt, _late(attempt, now - attempt.started_at, trouble), now)
     if waited < limits.of(attempt.stage) or attempt.way is Way.STRANDED:
         return _waiting(journal, replace(attempt, good=count), trouble)
     if attempt.stage is Stage.WAIT_IDLE and (limits.on_busy == "proceed" or attempt.way is not Way.FORWARD):
         return _next(journal, attempt, now)
     return turn_back(journal, attempt, _late(attempt, waited, trouble), now)
+
+
+def _overdue(journal: Journal, attempt: Attempt, now: float) -> bool:
+    """Whether the time that the assignment gives to the whole attempt is over."""
+    assignment = journal.assignment
+    return attempt.way is Way.FORWARD and assignment is not None and now - attempt.started_at >= assignment.deadline
 
 
 def _waiting(journal: Journal, attempt: Attempt, trouble: Trouble | None) -> Journal:
@@ -91,6 +99,8 @@ def _failed(journal: Journal, attempt: Attempt, trouble: Trouble, now: float, *,
         return _waiting(journal, attempt, trouble)  # nothing better is known than to try again
     if attempt.stage is Stage.DRAIN and not changed and attempt.way in (Way.FORWARD, Way.LEAVE):
         return finish(replace(journal, out_by_us=attempt.was_out), Outcome.FAILED, trouble)
+    if attempt.stage is Stage.SWITCH and not changed and attempt.way is Way.FORWARD:
+        attempt = replace(attempt, switched=False)
     return turn_back(journal, attempt, trouble, now)
 
 

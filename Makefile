@@ -1,0 +1,48 @@
+# demo · test · check · bench: each works on a fresh Debian machine with Python 3.11 and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PACKAGES := shared agent coordinator
+
+.PHONY: demo test check bench lock clean help
+
+help:
+	@echo "make demo    release a web shop at noon, on this machine (KEEP=1 leaves it running)"
+	@echo "make test    every test, on real parts"
+	@echo "make check   formatting, lint, types, import contracts"
+	@echo "make bench   what we claim, measured beside what you would pick instead"
+
+demo: $(READY)
+	@$(BIN)/python -m examples.webshop
+
+test: $(READY)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy shared/src agent/src coordinator/src tests examples bench
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	@packaging/install-tools.sh sshd:openssh-server ssh:openssh-client
+	@$(BIN)/python -m bench
+
+$(READY): requirements.lock pyproject.toml $(PACKAGES:%=%/pyproject.toml)
+	@packaging/install-tools.sh
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps $(PACKAGES:%=-e ./%)
+	@touch $(READY)
+
+# The versions that tests ran with. The distributions themselves ask for ranges.
+lock:
+	$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
+	.venv-lock/bin/uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+		--no-emit-package noonday-shared --no-emit-package noonday-agent --no-emit-package noonday-coordinator \
+		--python-version 3.11 --group dev -o requirements.lock pyproject.toml
+	rm -rf .venv-lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,166 @@
+"""One app on this host, whole: its parts, its runner, its monitor and its evidence, and the threads they live in."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from noonday_agent import config
+from noonday_agent.balancers.build import build_balancers
+from noonday_agent.balancers.pool import Pool
+from noonday_agent.core.limits import Limits
+from noonday_agent.evidence.collector import Collector
+from noonday_agent.hooks import run_hook
+from noonday_agent.journal_file import JournalFile
+from noonday_agent.monitor import Monitor, Seen
+from noonday_agent.parts import Parts
+from noonday_agent.probes.http import HttpProbe
+from noonday_agent.probes.kernel import KernelProver
+from noonday_agent.processes.build import build_process
+from noonday_agent.releases.store import ReleaseStore
+from noonday_agent.reporter import app_snapshot
+from noonday_agent.runner import AppRunner
+from noonday_agent.steps import Steps
+from noonday_shared.clock import Clock
+from noonday_shared.errors import NoondayError
+from noonday_shared.keys import PublicKey
+from noonday_shared.messages import AppSnapshot
+
+OBSERVED_LOOK = 1.0
+"""Seconds between looks at an app that a rollout observes; others are looked at as health.every says."""
+
+_log = logging.getLogger(__name__)
+
+
+def build_parts(name: str, settings: config.App, agent: config.AgentConfig, clock: Clock) -> Parts:
+    """The real parts. Asks nobody yet. Raises `BadInput` when a balancer is named twice."""
+    balancers = build_balancers(name, settings.balancers, agent.state_dir, clock)
+    releases = ReleaseStore(
+        settings.root,
+        keys=[PublicKey.parse(key) for key in agent.trust.releases],
+        downloads_dir=agent.state_dir / "downloads" / name,
+        keep=settings.keep,
+        max_unpacked=settings.max_unpacked,
+        clock=clock,
+    )
+    return Parts(
+        pool=Pool(balancers),
+        process=build_process(settings.process, clock),
+        releases=releases,
+        prover=KernelProver(releases.folders.releases, settings.health.url),
+        probe=HttpProbe(settings.health.url),
+        run_hook=lambda call: run_hook(call, settings.hooks, agent.state_dir),
+    )
+
+
+def limits_of(settings: config.App) -> Limits:
+    return Limits(
+        idle_within=settings.drain.idle_within,
+        on_busy=settings.drain.on_busy,
+        restart_within=settings.restart_within,
+        healthy_within=settings.health.within,
+        successes=settings.health.successes,
+        return_within=settings.return_within,
+        hook_within=settings.hooks.within,
+    )
+
+
+class HostedApp:
+    """Owns two threads: the runner's, and one that looks at the app."""
+
+    def __init__(
+        self, name: str, agent: config.AgentConfig, *, boot: int, clock: Clock, changed: Callable[[], None]
+    ) -> None:
+        """Raises a `NoondayError` for settings that can't be used or a journal that can't be read."""
+        settings = agent.apps[name]
+        self.name = name
+        self.parts = build_parts(name, settings, agent, clock)
+        self._settings = settings
+        self._clock = clock
+        self._changed = changed
+        self._monitor = Monitor(settings, self.parts)
+        self.collector = Collector(
+            name, settings.logs, redact=settings.redact, state_dir=agent.state_dir / "logs" / name, clock=clock
+        )
+        self._boot = boot
+        self._epoch = 0
+        self.collector.begin(self.parts.releases.live().id, self._epoch)
+        self.runner = AppRunner(
+            host=agent.host,
+            app=name,
+            steps=Steps(agent.host, name, settings, self.parts),
+            releases=self.parts.releases,
+            file=JournalFile(_made(agent.state_dir / "apps") / f"{name}.json", name),
+            limits=limits_of(settings),
+            clock=clock,
+            changed=changed,
+            restarted=self._restarted,
+        )
+        self._leaving = threading.Event()
+        self._threads = [
+            threading.Thread(target=self.runner.run, name=f"runner-{name}", daemon=True),
+            threading.Thread(target=self._watch, name=f"monitor-{name}", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Raises a `NoondayError` when what a balancer polls can't be opened."""
+        self.parts.pool.start()
+        for thread in self._threads:
+            thread.start()
+
+    def close(self, within: float) -> None:
+        """Stop after the present step, or `within` seconds; the journal says where to go on."""
+        self._leaving.set()
+        self.runner.leave()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(within)
+        self.parts.pool.close()
+        self.collector.close()
+
+    @property
+    def observed(self) -> bool:
+        assignment = self.runner.journal.assignment
+        return assignment is not None and assignment.observe
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody follows the logs now."""
+        assignment = self.runner.journal.assignment
+        return assignment is not None and assignment.watch_until > self._clock.now()
+
+    def snapshot(self) -> AppSnapshot:
+        releases = self.parts.releases
+        return app_snapshot(self.runner.journal, self._monitor.seen, releases.live(), releases.prepared())
+
+    def _restarted(self, release: str) -> None:
+        """What is logged from now on was written by the new process; what was read until now, by the old one."""
+        self._epoch += 1
+        self._monitor.forgive()
+        self.collector.begin(release, self._epoch)
+
+    def _watch(self) -> None:
+        before = Seen()
+        while not self._leaving.is_set():
+            try:
+                seen = self._monitor.look()
+            except NoondayError as error:
+                _log.warning("%s: %s", self.name, error)
+            except Exception:
+                # The host must go on being watched whatever one look met.
+                _log.exception("%s: a look at the app met an error of its own", self.name)
+            else:
+                if seen != before:
+                    self._changed()
+                before = seen
+            self._leaving.wait(OBSERVED_LOOK if self._soon() else self._settings.health.every)
+
+    def _soon(self) -> bool:
+        return self.observed or self.runner.journal.attempt is not None or self._monitor.seen.healthy is False
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder

@@ -1,0 +1,50 @@
+"""When evidence goes up: often while a rollout observes the host, at once while somebody watches, seldom otherwise."""
+
+from __future__ import annotations
+
+from noonday_agent.app import HostedApp
+from noonday_shared import topology
+from noonday_shared.bus.protocol import Bus
+from noonday_shared.clock import Clock
+from noonday_shared.envelope import seal
+from noonday_shared.keys import SigningKey
+from noonday_shared.messages.evidence import KIND
+
+OBSERVED = 2.0
+WATCHED = 0.5
+UNOBSERVED = 30.0
+"""Seconds between two messages of one app."""
+
+
+class EvidenceSender:
+    """Used by one thread."""
+
+    def __init__(self, *, host: str, boot: int, key: SigningKey, bus: Bus, clock: Clock) -> None:
+        self._host = host
+        self._boot = boot
+        self._key = key
+        self._bus = bus
+        self._clock = clock
+        self._seq = 0
+        self._sent_at: dict[str, float] = {}
+
+    def send_due(self, app: HostedApp) -> None:
+        """Read what the app logged, and send its evidence if that is due. Without a connection it waits, counted."""
+        app.collector.pump(self._clock.now())
+        now = self._clock.monotonic()
+        if not self._bus.connected or now < self._sent_at.get(app.name, -UNOBSERVED) + _every(app):
+            return
+        self._sent_at[app.name] = now
+        self._seq += 1
+        evidence = app.collector.evidence(self._host, self._boot, self._seq, self._clock.now(), watching=app.watched)
+        # Lines are not cumulative, so a message that carries some has a slot of its own.
+        slot = f"lines/{self._seq}" if evidence.lines else f"evidence/{app.name}/{evidence.epoch}"
+        self._bus.publish(
+            topology.REPORTS, topology.evidence_key(self._host), seal(KIND, evidence, self._key), slot=slot
+        )
+
+
+def _every(app: HostedApp) -> float:
+    if app.watched:
+        return WATCHED
+    return OBSERVED if app.observed else UNOBSERVED

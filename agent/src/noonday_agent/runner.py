@@ -1,0 +1,165 @@
+"""The runner of one app: takes assignments, executes one step at a time, journals before and after it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from noonday_agent.core.after import about_to, after
+from noonday_agent.core.journal import Attempt, Journal, Stage, Way
+from noonday_agent.core.limits import Limits
+from noonday_agent.core.reconcile import Facts, reconcile, recover
+from noonday_agent.core.result import Done, Result
+from noonday_agent.core.take import take
+from noonday_agent.journal_file import JournalFile
+from noonday_agent.parts import Releases
+from noonday_agent.steps import Steps, delay_of
+from noonday_shared.clock import Clock
+from noonday_shared.errors import NoondayError
+from noonday_shared.messages import Assignment, Outcome
+
+IDLE = 5.0
+"""Seconds between looks when there is nothing to do; an assignment wakes it at once."""
+
+STRANDED_LOOK = 1.0
+"""Seconds between looks at an app that is out and not well, for as long as that lasts."""
+
+_log = logging.getLogger(__name__)
+
+
+class AppRunner:
+    """`offer` may be called from any thread, `turn` from one."""
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        app: str,
+        steps: Steps,
+        releases: Releases,
+        file: JournalFile,
+        limits: Limits,
+        clock: Clock,
+        changed: Callable[[], None],
+        restarted: Callable[[str], None],
+    ) -> None:
+        """`changed` is called after each change of the journal, `restarted` with the id of the release that the app
+        was just restarted into. Raises `Permanent` when the journal can't be read."""
+        self._host = host
+        self._app = app
+        self._steps = steps
+        self._releases = releases
+        self._file = file
+        self._limits = limits
+        self._clock = clock
+        self._changed = changed
+        self._restarted = restarted
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._leaving = threading.Event()
+        self._journal = file.load()
+        self._recovered = self._journal.attempt is not None and self._journal.attempt.begun
+        self._keep(recover(self._journal, clock.now()))
+
+    @property
+    def journal(self) -> Journal:
+        return self._journal
+
+    def offer(self, assignment: Assignment) -> None:
+        """Journal it; the work begins in the runner's own thread. Raises `BadInput` when it is refused."""
+        with self._lock:
+            self._keep(take(self._journal, assignment, host=self._host, now=self._clock.now()))
+        self._wake.set()
+
+    def run(self) -> None:
+        """Turn until `leave`. A thread of its own."""
+        while not self._leaving.is_set():
+            try:
+                delay = self.turn()
+            except NoondayError as error:
+                _log.error("%s: %s", self._app, error)
+                delay = 1.0
+            except Exception:
+                # The host must still reach a safe end: what could not be done now is tried again.
+                _log.exception("%s: a step met an error of its own", self._app)
+                delay = 1.0
+            self._wake.wait(delay)
+            self._wake.clear()
+
+    def leave(self) -> None:
+        """Stop after the present step; the journal says where to go on."""
+        self._leaving.set()
+        self._wake.set()
+
+    def turn(self) -> float:
+        """One step, if there is one. Seconds until the next turn."""
+        with self._lock:
+            self._keep(reconcile(self._journal, self._facts(), self._clock.now()))
+            attempt = self._journal.attempt
+            if attempt is None:
+                return IDLE
+            recovered = self._recovered and attempt.begun
+            self._recovered = False
+            self._keep(about_to(self._journal))
+            journal = self._journal
+        result = self._steps.execute(
+            journal, recovered=recovered, now=self._clock.now(), cancelled=lambda: self._superseded(attempt)
+        )
+        if self._leaving.is_set() and attempt.stage is Stage.PREPARE:
+            return 0.0  # it was cut short by us, which says nothing of the release
+        self._note(attempt, result)
+        with self._lock:
+            self._keep(after(self._journal, result, self._limits, self._clock.now()))
+            arrived = self._journal.attempt is None
+        if arrived:
+            self._prune()
+        if _moved(attempt, self._journal.attempt):
+            return 0.0
+        return max(delay_of(result), STRANDED_LOOK) if attempt.way is Way.STRANDED else delay_of(result)
+
+    def _facts(self) -> Facts:
+        live = self._releases.live()
+        return Facts(frozenset(self._releases.prepared()), live.id or (str(live.path) if live.path else ""))
+
+    def _superseded(self, attempt: Attempt) -> bool:
+        assignment = self._journal.assignment
+        if self._leaving.is_set():
+            return True
+        return assignment is not None and (
+            assignment.generation != attempt.generation and assignment.release != attempt.target
+        )
+
+    def _note(self, attempt: Attempt, result: Result) -> None:
+        if isinstance(result, Done) and attempt.stage is Stage.RESTART:
+            self._restarted(attempt.destination)
+
+    def _prune(self) -> None:
+        """Old releases go; what is live, was proven or is named as previous stays."""
+        journal = self._journal
+        if journal.outcome is not Outcome.DONE or journal.assignment is None:
+            return
+        kept = {journal.proven, journal.assignment.release, journal.assignment.previous}
+        try:
+            self._releases.prune({one.id for one in kept if one is not None})
+        except NoondayError as error:
+            _log.warning("%s: %s", self._app, error)
+
+    def _keep(self, journal: Journal) -> None:
+        """On disk before it counts. What only changes while waiting (counts, passing troubles) is not worth a write."""
+        if journal == self._journal:
+            return
+        if _lasting(journal) != _lasting(self._journal):
+            self._file.save(journal)
+        self._journal = journal
+        self._changed()
+
+
+def _lasting(journal: Journal) -> Journal:
+    attempt = journal.attempt
+    return replace(journal, attempt=replace(attempt, good=0, trouble=None) if attempt else None)
+
+
+def _moved(before: Attempt, now: Attempt | None) -> bool:
+    return now is None or (now.way, now.stage) != (before.way, before.stage)

@@ -1,0 +1,134 @@
+"""The agent's service: wires apps, bus and reports together, and lives until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+
+from noonday_agent.app import HostedApp
+from noonday_agent.config import AgentConfig
+from noonday_agent.evidence_sender import EvidenceSender
+from noonday_agent.identity import OnlyOne, next_boot
+from noonday_agent.reporter import HEARTBEAT, Reporter
+from noonday_shared import topology
+from noonday_shared.bus.protocol import Bus
+from noonday_shared.clock import Clock
+from noonday_shared.envelope import open_sealed
+from noonday_shared.errors import BadInput, NoondayError, Permanent
+from noonday_shared.keys import PublicKey, SigningKey
+from noonday_shared.messages import Assignment
+from noonday_shared.messages.assignment import KIND
+
+NOTICES = 5
+"""Sentences for a person that a snapshot carries, newest last."""
+CLOSE_WITHIN = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+class Service:
+    """`start` and `close` once each. Everything else runs in its own threads."""
+
+    def __init__(self, config: AgentConfig, bus: Bus, clock: Clock) -> None:
+        """Raises a `NoondayError` naming what has to be mended before this agent can do anything."""
+        self._config = config
+        self._bus = bus
+        self._clock = clock
+        self._only = OnlyOne(config.state_dir)
+        key = SigningKey.load(config.trust.host_key_file)
+        boot = next_boot(config.state_dir, clock.now())
+        self._trusted = [PublicKey.parse(config.trust.coordinator)]
+        self._changed = threading.Event()
+        self._leaving = threading.Event()
+        self._notices: deque[str] = deque(maxlen=NOTICES)
+        self._reporter = Reporter(host=config.host, boot=boot, key=key, bus=bus, clock=clock, folder=config.state_dir)
+        self._evidence = EvidenceSender(host=config.host, boot=boot, key=key, bus=bus, clock=clock)
+        self._apps = {
+            name: HostedApp(name, config, boot=boot, clock=clock, changed=self._changed.set) for name in config.apps
+        }
+        self._threads = [
+            threading.Thread(target=self._report, name="reports", daemon=True),
+            threading.Thread(target=self._gather, name="evidence", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Refuses to start with a balancer or process manager that can never work; one that is down may come up."""
+        for app in self._apps.values():
+            app.start()
+            self._check(app)
+        self._bus.consume(topology.agent_queue(self._config.host), self._on_assignment, exclusive=True)
+        self._bus.start()
+        for thread in self._threads:
+            thread.start()
+        _log.info("%s runs %s", self._config.host, ", ".join(self._apps))
+
+    def close(self) -> None:
+        """Stop each app's runner after its present step. Safe also when `start` failed half way."""
+        self._leaving.set()
+        self._changed.set()
+        for app in self._apps.values():
+            app.close(CLOSE_WITHIN)
+        self._bus.close()
+        self._only.release()
+
+    def _check(self, app: HostedApp) -> None:
+        for check in (app.parts.pool.check, app.parts.process.check):
+            try:
+                check()
+            except Permanent as error:
+                raise Permanent(
+                    f"[apps.{app.name}] {error.text}", rule=error.rule, next_action=error.next_action
+                ) from error
+            except NoondayError as error:
+                _log.warning("[apps.%s] %s", app.name, error)
+                self._notice(f"{app.name}: {error}")
+
+    def _on_assignment(self, raw: bytes) -> None:
+        """On the bus thread: journal it and return, so that it is acknowledged before any work begins."""
+        try:
+            assignment = open_sealed(raw, KIND, Assignment, self._trusted)
+            app = self._apps.get(assignment.app)
+            if app is None:
+                raise BadInput(
+                    f"Assignment refused: this host has no app {assignment.app!r}.",
+                    rule="unknown-app",
+                    next_action=f"add [apps.{assignment.app}] to agent.toml",
+                )
+            app.runner.offer(assignment)
+        except NoondayError as error:
+            _log.warning("%s", error)
+            self._notice(str(error))
+
+    def _notice(self, text: str) -> None:
+        stamp = time.strftime("%H:%M:%S", time.gmtime(self._clock.now()))
+        self._notices.append(f"{stamp} UTC {text}"[:1000])
+        self._changed.set()
+
+    def _report(self) -> None:
+        while not self._leaving.is_set():
+            self._changed.wait(HEARTBEAT)
+            self._changed.clear()
+            try:
+                self._reporter.send(tuple(app.snapshot() for app in self._apps.values()), tuple(self._notices))
+            except Exception:
+                # A host that falls silent looks dead: whatever this one met, the next snapshot may go out.
+                _log.exception("A snapshot could not be made.")
+                self._leaving.wait(1.0)
+
+    def _gather(self) -> None:
+        while not self._leaving.is_set():
+            for app in self._apps.values():
+                try:
+                    self._evidence.send_due(app)
+                except Exception:
+                    # A log line of any shape must not end the evidence of all apps.
+                    _log.exception("%s: evidence could not be gathered", app.name)
+            self._leaving.wait(self._pause())
+
+    def _pause(self) -> float:
+        """Seconds: logs are read when a file changes, but not more often than somebody can use it."""
+        if any(app.watched for app in self._apps.values()):
+            return 0.25
+        return 1.0 if any(app.observed for app in self._apps.values()) else 5.0

@@ -1,0 +1,205 @@
+"""The steps: each looks at the world before it changes it, so that doing it again after a crash is safe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from noonday_agent.config import App
+from noonday_agent.core.journal import Attempt, Journal, Stage, Way
+from noonday_agent.core.result import Again, Done, Failed, Result, Unreachable, Wrong
+from noonday_agent.hooks import HookCall
+from noonday_agent.parts import Parts
+from noonday_agent.probes.proof import Proof, confirm
+from noonday_shared.errors import BadInput, NoondayError, Temporary, Trouble
+from noonday_shared.release.manifest import ReleaseManifest
+
+LOOK = 0.02
+"""Seconds between two looks at something that others change."""
+PROBE = 0.05
+"""Seconds between two questions to the app or to a load balancer."""
+
+
+class Steps:
+    """Executes one stage of one app. Blocks as long as the stage's own parts do. Never raises a `NoondayError`."""
+
+    def __init__(self, host: str, app: str, settings: App, parts: Parts) -> None:
+        self._host = host
+        self._app = app
+        self._settings = settings
+        self._parts = parts
+
+    def execute(self, journal: Journal, *, recovered: bool, now: float, cancelled: Callable[[], bool]) -> Result:
+        """`recovered`: the journal said that the stage began before this agent started."""
+        attempt = journal.attempt
+        if attempt is None:
+            raise ValueError("there is no attempt to execute a stage of")
+        try:
+            return self._execute(journal, attempt, recovered=recovered, now=now, cancelled=cancelled)
+        except NoondayError as error:
+            return self._failure(attempt, error)
+
+    def _execute(
+        self, journal: Journal, attempt: Attempt, *, recovered: bool, now: float, cancelled: Callable[[], bool]
+    ) -> Result:
+        match attempt.stage:
+            case Stage.PREPARE:
+                return self._prepare(journal, attempt, now, cancelled)
+            case Stage.PRE_ACTIVATE | Stage.POST_ACTIVATE | Stage.POST_RETURN:
+                return self._hook(journal, attempt)
+            case Stage.DRAIN:
+                return self._drain(attempt)
+            case Stage.WAIT_IDLE:
+                return self._wait_idle()
+            case Stage.SWITCH:
+                return self._switch(attempt)
+            case Stage.RESTART:
+                return self._restart(attempt, recovered=recovered)
+            case Stage.PROVE:
+                return self._prove(attempt)
+            case Stage.WARM_UP:
+                return self._warm_up(attempt)
+            case Stage.RETURN:
+                self._parts.pool.put_back()
+                return Done()
+            case Stage.CONFIRM:
+                return self._confirm()
+
+    def _failure(self, attempt: Attempt, error: NoondayError) -> Result:
+        trouble = Trouble.of(error, attempt.stage)
+        at_balancer = attempt.stage in (Stage.DRAIN, Stage.WAIT_IDLE, Stage.RETURN, Stage.CONFIRM)
+        if at_balancer and isinstance(error, Temporary):
+            return Unreachable(trouble)
+        if attempt.stage in (Stage.PROVE, Stage.WARM_UP) and isinstance(error, Temporary):
+            return Again(PROBE, trouble)
+        return Failed(trouble, changed=attempt.stage is not Stage.SWITCH)
+
+    def _prepare(self, journal: Journal, attempt: Attempt, now: float, cancelled: Callable[[], bool]) -> Result:
+        assignment = journal.assignment
+        if assignment is None or attempt.target is None:
+            raise BadInput("There is nothing to prepare.", rule="no-release", next_action="deploy again")
+        left = max(attempt.started_at + assignment.deadline - now, 1.0)
+        self._parts.releases.prepare(self._app, attempt.target, assignment.source, within=left, cancelled=cancelled)
+        return Done()
+
+    def _hook(self, journal: Journal, attempt: Attempt) -> Result:
+        target, manifest = attempt.target, self._manifest(attempt.destination)
+        name = attempt.stage.value.replace("-", "_")
+        file = getattr(manifest.hooks, name) if manifest else None
+        if file is None or target is None:
+            return Done()
+        assignment = journal.assignment
+        call = HookCall(
+            hook=name,
+            file=file,
+            app=self._app,
+            host=self._host,
+            rollout=assignment.rollout if assignment else "",
+            release_dir=self._folder(attempt.destination),
+            release=target,
+            previous=journal.proven,
+        )
+        self._parts.run_hook(call)
+        return Done()
+
+    def _drain(self, attempt: Attempt) -> Result:
+        pool = self._parts.pool
+        problems = pool.problems()
+        if problems and attempt.way in (Way.FORWARD, Way.LEAVE):
+            # Asked before the first change: a balancer that is gone now would be gone in the middle, too.
+            return Failed(Trouble.of(problems[0], attempt.stage), changed=attempt.trouble is not None)
+        pool.take_out()
+        return Done()
+
+    def _wait_idle(self) -> Result:
+        pool = self._parts.pool
+        if pool.idle():
+            return Done()
+        if pool.in_service():
+            pool.take_out()  # the balancer forgot, as after a reload of its configuration
+        words = ", ".join(f"{name}: {state}" for name, state in pool.states().items())
+        return Again(PROBE, Trouble("busy", Stage.WAIT_IDLE, f"Requests are still under way ({words})."))
+
+    def _switch(self, attempt: Attempt) -> Result:
+        processes = self._parts.prover.seen(self._parts.process.pid())
+        self._parts.releases.switch(attempt.destination)
+        return Done(tuple(sorted(processes)))
+
+    def _restart(self, attempt: Attempt, *, recovered: bool) -> Result:
+        if recovered:
+            running = self._parts.prover.seen(self._parts.process.pid())
+            if running and not running & frozenset(attempt.before_restart):
+                return Done()  # it was restarted before the agent died
+        self._parts.process.restart(self._settings.restart_within)
+        return Done()
+
+    def _prove(self, attempt: Attempt) -> Result:
+        proof = self._proof(attempt)
+        if proof.ok:
+            return Done()
+        if proof.ok is False:
+            return Wrong(_old_code(Stage.PROVE, proof))
+        fix = "let the app start in its release folder, or name a version_endpoint in release.toml"
+        return Again(LOOK, Trouble("not-proven", Stage.PROVE, proof.reason, fix))
+
+    def _proof(self, attempt: Attempt) -> Proof:
+        parts = self._parts
+        pid = parts.process.pid()
+        if pid is None:
+            return Proof(None, f"{parts.process.name} shows no running process ({parts.process.state()}).")
+        release_dir = self._folder(attempt.destination)
+        proof = parts.prover.prove(pid, release_dir=release_dir, not_before=frozenset(attempt.before_restart))
+        manifest = self._manifest(attempt.destination)
+        if proof.ok is False or manifest is None or manifest.version_endpoint is None:
+            return proof
+        answer = parts.probe.version(manifest.version_endpoint, self._settings.health.timeout)
+        if answer.version is None:
+            return Proof(None, answer.text, proof.pids)  # an app that is still starting answers nothing yet
+        return confirm(proof, wanted=manifest.version, answer=answer)
+
+    def _warm_up(self, attempt: Attempt) -> Result:
+        manifest = self._manifest(attempt.destination)
+        path = (manifest.health if manifest else None) or self._settings.health.path
+        answer = self._parts.probe.health(path, self._settings.health.timeout)
+        if not answer.ok:
+            return Again(PROBE, Trouble("unhealthy", Stage.WARM_UP, answer.text, "noonday logs"))
+        if attempt.good + 1 >= self._settings.health.successes:
+            # Only now are all of its processes there: what answers well must be what was proven.
+            proof = self._proof(attempt)
+            if proof.ok is False:
+                return Wrong(_old_code(Stage.WARM_UP, proof))
+        return Again(LOOK, good=True)
+
+    def _confirm(self) -> Result:
+        pool = self._parts.pool
+        if pool.in_service():
+            return Done()
+        words = ", ".join(f"{name}: {state}" for name, state in pool.states().items())
+        return Again(
+            PROBE, Trouble("not-up", Stage.CONFIRM, f"The load balancer says {words}.", "see its health check")
+        )
+
+    def _folder(self, destination: str) -> Path:
+        return Path(destination) if destination.startswith("/") else self._parts.releases.folder(destination)
+
+    def _manifest(self, destination: str) -> ReleaseManifest | None:
+        """None for a folder that Noonday did not unpack."""
+        try:
+            return self._parts.releases.manifest(destination).manifest
+        except NoondayError:
+            return None
+
+
+def _old_code(stage: Stage, proof: Proof) -> Trouble:
+    return Trouble("old-code-runs", stage, proof.reason, "see how the release's app is started")
+
+
+def delay_of(result: Result) -> float:
+    """Seconds until the next look."""
+    match result:
+        case Done():
+            return 0.0
+        case Again(after) | Wrong(_, after) | Unreachable(_, after):
+            return after
+        case Failed():
+            return 0.5
