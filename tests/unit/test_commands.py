@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tracemalloc
 from pathlib import Path
 
 import psutil
@@ -88,6 +89,15 @@ def test_output_is_bounded_and_its_end_is_kept() -> None:
     assert result.output_tail.endswith("xthe end")
 
 
+def test_output_that_is_not_kept_takes_no_memory() -> None:
+    tracemalloc.start()
+    try:
+        run_command([sys.executable, "-c", "print('x' * 30_000_000)"], within=60, max_output=1000)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_output_that_never_stops_does_not_hide_the_deadline() -> None:
     result = run_command(["yes"], within=0.3, max_output=100)
     assert result.timed_out
@@ -131,8 +141,17 @@ def test_another_user_needs_root(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_command_runs_as_its_user_with_that_users_groups() -> None:
     result = run_command(["id", "-un"], within=10, user="nobody", cwd=Path("/"), env=minimal_env("nobody"))
     assert result.output_tail.strip() == "nobody"
-    groups = run_command(["id", "-G"], within=10, user="nobody", cwd=Path("/")).output_tail.split()
-    assert "0" not in groups
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_command_keeps_none_of_our_own_groups() -> None:
+    script = (
+        "import os; from noonday_agent.commands import run_command; os.setgroups([0, 4]);"
+        "print(run_command(['id', '-G'], within=10, user='nobody', cwd='/').output_tail)"
+    )
+    groups = run_command([sys.executable, "-c", script], within=30).output_tail.split()
+    assert groups
+    assert not {"0", "4"} & set(groups)
 
 
 def test_an_environment_is_given_whole() -> None:
