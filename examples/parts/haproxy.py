@@ -69,11 +69,15 @@ class HaproxyProcess:
         self.admin_socket.unlink(missing_ok=True)
 
     def reload(self, config_text: str | None = None, within: float = 10.0) -> None:
-        """As an operator's reload: no connection is refused, and every order given at run time is forgotten."""
+        """As an operator's reload: no connection is refused, and every order given at run time is forgotten.
+
+        Raises `BadInput` when HAProxy refuses the configuration; the old one goes on then.
+        """
         if self._master is None:
             raise Temporary("HAProxy does not run, so it can't be reloaded.", next_action="start it")
         before = self._worker()
         self._write(config_text or self._config_text)
+        self._try()
         self._master.send_signal(signal.SIGUSR2)
         self._wait_for_worker(other_than=before, what="a new HAProxy worker after the reload", within=within)
 
@@ -90,6 +94,8 @@ class HaproxyProcess:
         base = f"global\n  stats socket {self.admin_socket} mode 600 level admin expose-fd listeners\n"
         (self._folder / "base.cfg").write_text(base, encoding="utf-8")
         (self._folder / "haproxy.cfg").write_text(config_text.rstrip() + "\n", encoding="utf-8")
+
+    def _try(self) -> None:
         tried = subprocess.run([self._program, "-c", *self._files()], capture_output=True, text=True, check=False)
         if tried.returncode:
             raise BadInput(f"HAProxy refuses its configuration: {tried.stderr.strip()}", next_action="mend it")

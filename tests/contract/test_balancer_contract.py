@@ -9,7 +9,7 @@ import pytest
 
 from noonday_agent.balancers.protocol import Balancer
 from noonday_shared.errors import Temporary
-from support.balancer_rigs import RIGS, Rig
+from support.balancer_rigs import RIGS, TELL_REQUESTS, Rig
 from support.eventually import eventually
 from support.fake_balancer import BrokenBalancer
 
@@ -73,9 +73,9 @@ def test_another_object_knows_what_the_first_one_did(rig: Rig) -> None:
     assert other.name == rig.build().name
 
 
+@pytest.mark.parametrize("rig", TELL_REQUESTS, indirect=True)
 def test_a_server_with_a_request_under_way_is_not_idle(rig: Rig) -> None:
-    if rig.busy is None:
-        pytest.skip("this balancer can't tell")
+    assert rig.busy is not None
     balancer = rig.build()
     with rig.busy():
         balancer.take_out()

@@ -152,3 +152,6 @@ RIGS: dict[str, Callable[[Path], AbstractContextManager[Rig]]] = {
     "command": _command,
     "fake": _fake,
 }
+
+TELL_REQUESTS = ("haproxy over a unix socket", "haproxy over TCP", "command", "fake")
+"""The rigs with `busy`."""
