@@ -145,6 +145,13 @@ def test_a_server_that_ignores_range_is_read_from_the_start(place: Place) -> Non
     assert place.server.ranges == [None, "bytes=300000-"]
 
 
+def test_a_server_that_sends_another_piece_than_was_asked_for_is_given_up(place: Place) -> None:
+    built = place.build()
+    place.server.manners = Manners(piece=True)
+    assert "another piece" in refused(place, built, Temporary).text
+    assert len(place.server.ranges) == QUICK.tries
+
+
 @pytest.mark.parametrize("junk", [700_000, BIG + 100_000], ids=["as a beginning", "longer than the archive"])
 def test_a_wrong_beginning_on_disk_is_thrown_away(junk: int, place: Place) -> None:
     built = place.build()

@@ -44,6 +44,10 @@ HOSTILE: dict[str, tuple[str, list[Member]]] = {
         "escaping-link",
         [Member("x", type=SYM, link="a/b/../../evil"), Member("a/b", type=SYM, link="..")],
     ),
+    "a symlink through one that goes nowhere": (
+        "escaping-link",
+        [Member("here", type=SYM, link="."), Member("out", type=SYM, link="here/../evil")],
+    ),
     "symlinks in a circle": ("escaping-link", [Member("a", type=SYM, link="b/x"), Member("b", type=SYM, link="a/x")]),
     "a file written through a symlink": (
         "under-a-link",

@@ -91,6 +91,8 @@ def _open_http(source: str, start: int, timeout: float) -> Opened:
     if _first_byte(response.headers.get("Content-Range", "")) == start:
         return Opened(response, start)
     response.close()
+    if not start:
+        raise Temporary(f"{shown(source)} sends another piece than was asked for.", rule="source-unreachable")
     return _open_http(source, 0, timeout)
 
 
