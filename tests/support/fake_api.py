@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 from pydantic import BaseModel
@@ -48,6 +51,19 @@ class FakeApi:
     def transport(self) -> httpx.MockTransport:
         return httpx.MockTransport(self._answer)
 
+    @contextmanager
+    def listening(self) -> Iterator[str]:
+        """The same answers on a socket of loopback, for a real process; gives the URL."""
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._answer))
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join(5)
+
     def _answer(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path.removeprefix(m.PREFIX)
         self.calls.append((request.method, path))
@@ -60,6 +76,25 @@ class FakeApi:
             return _problem(404, m.Problem(rule="no-such-app", text=f"There is nothing at {path}.", next_action="look"))
         answer = planned.pop(0) if len(planned) > 1 else planned[0]
         return _response(answer(request) if callable(answer) else answer)
+
+
+def _handler(answer: Callable[[httpx.Request], httpx.Response]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def _tell(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            headers = dict(self.headers.items())
+            reply = answer(httpx.Request(self.command, f"http://here{self.path}", headers=headers, content=body))
+            self.send_response(reply.status_code)
+            self.send_header("Content-Length", str(len(reply.content)))
+            self.end_headers()
+            self.wfile.write(reply.content)
+
+        do_GET = do_POST = do_DELETE = _tell  # noqa: N815
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            return
+
+    return Handler
 
 
 def _response(answer: Answer) -> httpx.Response:

@@ -9,43 +9,17 @@ from pathlib import Path
 import click
 import httpx
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from noonday_coordinator.api import models as m
 from noonday_coordinator.cli.main import main
 from noonday_coordinator.cli.session import Seams
 from noonday_shared.keys import SigningKey
-from support.fake_api import NOW, TOKEN, FakeApi, ended, event, finding, full_api, info, plan, refusal
-from support.fake_clock import FakeClock
+from support.fake_api import TOKEN, FakeApi, ended, full_api, info, plan, refusal
+from support.noonday_command import DEPLOY, GONE, noonday, own_home, said
 
-GONE = httpx.ConnectError("[Errno 111] Connection refused")
-DEPLOY = ("deploy", "web", "1.1.0", "--yes")
-
-
-class LeavingClock(FakeClock):
-    """Somebody presses Ctrl-C in the first pause."""
-
-    def sleep(self, seconds: float) -> None:
-        raise KeyboardInterrupt
-
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("NOONDAY_TOKEN", TOKEN)
-    monkeypatch.delenv("NOONDAY_URL", raising=False)
-    monkeypatch.setenv("COLUMNS", "200")
-
-
-def noonday(
-    api: FakeApi, *args: str, terminal: bool = False, clock: FakeClock | None = None, answer: str = ""
-) -> Result:
-    seams = Seams(api.transport(), clock or FakeClock(NOW), terminal)
-    return CliRunner().invoke(main, args, obj=seams, input=answer)
-
-
-def said(result: Result) -> str:
-    return f"{result.exit_code}\n{result.stdout}\n{result.stderr}\n{result.exception!r}"
+__all__ = ["own_home"]
+pytestmark = pytest.mark.usefixtures("own_home")
 
 
 # Exit statuses
@@ -208,55 +182,6 @@ def test_the_plan_alone_changes_nothing() -> None:
     assert api.calls == [("POST", "/apps/web/plan")]
 
 
-# Following
-
-
-def test_plain_view_says_one_line_for_each_change() -> None:
-    events = [event(1, "Stage preparing."), event(2, "web-1 is serving.", "web-1"), event(3, "Drained.", "web-2")]
-    result = noonday(full_api().rollout(info(), info(), ended("done"), events=events), *DEPLOY)
-    lines = [line.split(" ", 1)[1] for line in result.stdout.splitlines() if line[2:3] == ":"]
-    assert lines == ["Stage preparing.", "web-1 is serving.", "web-2 Drained."]
-
-
-def test_a_long_silence_is_broken_in_the_plain_view() -> None:
-    looks = [info()] * 200
-    result = noonday(full_api().rollout(*looks, ended("done")), *DEPLOY)
-    assert result.stderr.count("42 s more, and 48 more requests") == 1
-
-
-@pytest.mark.parametrize("terminal", [False, True])
-def test_a_coordinator_that_restarts_is_waited_for(terminal: bool) -> None:
-    api = full_api().rollout(info(), GONE, GONE, ended("done"))
-    result = noonday(api, *DEPLOY, terminal=terminal)
-    assert result.exit_code == 0, said(result)
-    assert "Waiting for the coordinator" in (result.stdout if terminal else result.stderr)
-
-
-def test_a_coordinator_that_stays_away_ends_the_view() -> None:
-    clock = FakeClock(NOW)
-    result = noonday(full_api().rollout(info(), GONE), *DEPLOY, clock=clock)
-    assert result.exit_code == 1
-    assert "does not answer" in result.stderr
-    assert 590 < clock.now() - NOW < 620
-
-
-@pytest.mark.parametrize("terminal", [False, True])
-def test_ctrl_c_leaves_the_rollout_going_and_says_how_to_come_back(terminal: bool) -> None:
-    api = full_api().rollout(info())
-    result = noonday(api, *DEPLOY, terminal=terminal, clock=LeavingClock(NOW))
-    assert result.exit_code == 130, said(result)
-    for words in ("web-7 goes on", "noonday status", "noonday abort web"):
-        assert words in result.stderr
-    assert ("POST", "/apps/web/abort") not in api.calls
-
-
-def test_findings_follow_a_rollback_with_the_lines_that_prove_it() -> None:
-    blamed = finding("new-error", "ERROR new with 1.1.0", blames=True, samples=("KeyError: 'price'",))
-    bad = ended("rolled-back").model_copy(update={"findings": (blamed,)})
-    result = noonday(full_api().rollout(bad), *DEPLOY)
-    assert "Against the release:\n  ERROR new with 1.1.0\n    | KeyError: 'price'\n" in result.stdout
-
-
 # JSON
 
 EVERY = [
@@ -296,46 +221,10 @@ def test_json_is_one_document_on_stdout_and_text_is_clean(command: str) -> None:
     assert "\x1b" not in text.stdout
 
 
-def test_deploy_tells_json_lines() -> None:
-    api = full_api().rollout(info(), ended("rolled-back"), events=[event(1, "Stage preparing.")])
-    result = noonday(api, *DEPLOY, "--json")
-    assert result.exit_code == 3
-    names = [next(iter(json.loads(line))) for line in result.stdout.splitlines()]
-    assert names == ["plan", "started", "event", "end"]
-
-
 def test_an_error_is_json_too() -> None:
     result = noonday(FakeApi(), "show", "web-9", "--json")
     assert result.exit_code == 2
     assert json.loads(result.stderr)["rule"] == "no-such-app"
-
-
-def test_followed_logs_are_each_told_once_over_a_restart() -> None:
-    def line(seq: int, words: str) -> m.LogLineReply:
-        return m.LogLineReply(seq=seq, at=NOW, host="web-1", text=words)
-
-    def tell() -> Iterator[m.Logs | Exception]:
-        yield m.Logs(app="web", lines=(line(7, "before"),), last=7)
-        yield GONE
-        yield m.Logs(app="web", lines=(line(1, "after"),), last=1)
-        yield KeyboardInterrupt()  # type: ignore[misc]
-
-    status = m.Status(version="0", term=1, now=NOW, since=1.0, broker=m.BrokerStatus(connected=True))
-    api = FakeApi().on("GET", "/status", status, status.model_copy(update={"since": 2.0}))
-    result = noonday(api.on("GET", "/apps/web/logs", *tell()), "logs", "web", "--follow", "--json")
-    assert [json.loads(line)["line"]["text"] for line in result.stdout.splitlines()] == ["before", "after"], said(
-        result
-    )
-    asked = [request.url.params["after"] for request in api.requests if request.url.path.endswith("/logs")]
-    assert asked == ["0", "7", "0", "1"]
-
-
-def test_logs_wait_a_little_for_the_first_lines() -> None:
-    api = FakeApi().on("GET", "/apps/web/logs", m.Logs(app="web"))
-    result = noonday(api, "logs", "web")
-    assert result.exit_code == 0
-    assert "No lines yet" in result.stderr
-    assert len(api.calls) > 3
 
 
 # The rest

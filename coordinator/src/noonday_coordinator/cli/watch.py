@@ -52,7 +52,8 @@ def logs(session: Session, app: str, host: str, follow: bool) -> None:
     while not value.lines and session.clock.monotonic() < deadline:
         session.clock.sleep(LINES_EVERY)
         value = ask(0)
-    session.out.document(value, "\n".join(map(words.log_line, value.lines)))
+    if value.lines or session.out.as_json:
+        session.out.document(value, "\n".join(map(words.log_line, value.lines)))
     if not value.lines:
         session.out.note("No lines yet. Hosts that log something send it from now on for half a minute.")
         session.out.note(f"Next: noonday logs {app} --follow")
