@@ -27,11 +27,11 @@ def change(**new):
     with open(os.path.join(FOLDER, "lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with open(path) as file:
-            state = json.load(file) | new
+            before = json.load(file)
         with open(path + ".new", "w") as file:
-            json.dump(state, file)
+            json.dump(before | new, file)
         os.replace(path + ".new", path)
-    return state
+    return before
 
 
 def alive(pid):
@@ -78,7 +78,9 @@ def restart():
     if not os.path.exists(path):
         print(f"Failed to restart {{unit}}: Unit {{unit}} not found.", file=sys.stderr)
         sys.exit(5)
-    change(job=True)
+    # As systemd does, a restart that is ordered while one is under way becomes one with it.
+    if change(job=True)["job"]:
+        return
     if os.fork() == 0:
         os.setsid()
         with open(os.devnull, "r+") as nowhere:
