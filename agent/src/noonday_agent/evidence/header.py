@@ -1,0 +1,173 @@
+"""Where a record's header (time, level, logger, pid, thread) ends, and what it says.
+
+The header is what differs between two lines that say the same: left in, it would make every line a new one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from noonday_agent.evidence.fields import Fields, read_json, read_logfmt
+from noonday_agent.evidence.levels import WORDS, level_of_number, level_of_word
+from noonday_agent.evidence.records import BARE_ERROR
+from noonday_agent.evidence.shape import JSON, KLOG, LOGFMT, RUBY, TIMES
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """`level`: a word of levels.py, or empty. `stack`: a trace that came as a field. `by_number`: see `Fields`."""
+
+    level: str
+    logger: str
+    body: str
+    stack: str = ""
+    by_number: bool = False
+
+
+_PRIORITY = re.compile(rb"<(\d{1,3})>")
+_GAP = re.compile(rb"[\s|,:*]{0,60}(?:-{1,3}[\s|]{1,40})?")
+_PLAIN_LEVEL = re.compile(
+    rb"(?:[a-z][\w-]{0,30}\.)?("  # monolog: production.ERROR:
+    + WORDS.upper().encode()
+    + rb")(?:(?=[\s:|,>-]|$)|/[\w-]{1,40}\]|\[\d+\])|((?i:"
+    + WORDS.encode()
+    + rb"))(?=: |\s{0,20}\||\t)"
+)
+_BRACKET = re.compile(rb"[\[(<]((?:[^\[\]\n]|\[[^\[\]\n]{0,80}\]){1,160}?)[\])>](?=[\s:,|\[-]|$)")
+_IN_BRACKET = re.compile(
+    rb"\s*(?:[\w.-]{1,60}[:/])?(" + WORDS.encode() + rb"|[DIWEF])(?:/[\w-]{1,60})?\s*", re.IGNORECASE
+)
+_PID = re.compile(rb"\d{1,10}(?:#\d{1,10})?(?=[\s:|])")
+_NAME = re.compile(rb"\s*([A-Za-z_][A-Za-z_.$:/ -]{0,80}?)\s*")
+_LOGGER = re.compile(
+    rb"([A-Za-z_$](?:[\w$./@-]|::){0,160}(?::[\w<>]{1,80}:\d{1,9})?)(?:(?=\s{0,60}: )|:$|(?=\s{1,40}\| | - |: ))"
+)
+_AFTER_COLON = re.compile(rb"([A-Za-z_][\w.]{0,120}):")
+_SYSLOG = re.compile(rb"(?:[\w.:/-]{1,80} )?([\w./()@-]{1,80}?)(?:\[\d{1,10}\])?: ")
+_SYSLOG_TIME = re.compile(rb"(?:<\d{1,3}>)?[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d ")
+_PHP = re.compile(rb"PHP ((?:Fatal|Parse|Recoverable fatal) error|Warning|Notice|Deprecated): {1,2}")
+_PANIC = re.compile(rb"panic: |fatal error: |PHP (?:Fatal|Parse) error")
+_MOST_FIELDS = 8
+
+
+def split(line: bytes) -> Header:
+    """Read the first line of a record."""
+    if JSON.match(line) and (fields := read_json(_text(line))):
+        return _named(fields)
+    if LOGFMT.match(line) and (fields := read_logfmt(_text(line))):
+        return _named(fields)
+    if found := KLOG.match(line):
+        return Header(level_of_word(_text(found[1])), _text(found[2]), _text(line[found.end() :]))
+    walk = _Walk(line)
+    return walk.header()
+
+
+class _Walk:
+    """Goes over the parts of a header from left to right, until something is no part of one."""
+
+    def __init__(self, line: bytes) -> None:
+        self._line = line
+        self._at = 0
+        self._level = ""
+        self._logger = ""
+        self._firm = False
+        self._by_number = False
+
+    def header(self) -> Header:
+        line = self._line
+        if found := RUBY.match(line):
+            self._at = found.end()
+        stamped = self._time() or self._at > 0
+        if stamped and _SYSLOG_TIME.match(line):
+            self._syslog()
+        for _ in range(_MOST_FIELDS):
+            self._at = _end(_GAP, line, self._at)
+            if not (self._take_level() or ((stamped or self._level) and self._take_other())):
+                break
+        self._by_body()
+        return Header(self._level, self._logger, _text(line[self._at :]), by_number=self._by_number)
+
+    def _time(self) -> bool:
+        if found := _PRIORITY.match(self._line):
+            self._level, self._by_number = level_of_number(int(found[1]) % 8), True
+        for kind in TIMES:
+            if found := kind.match(self._line, self._at):
+                self._at = found.end()
+                return True
+        return False
+
+    def _syslog(self) -> None:
+        self._at = _end(_GAP, self._line, self._at)
+        found = _SYSLOG.match(self._line, self._at)
+        if found and not _PLAIN_LEVEL.match(self._line, self._at):
+            self._logger, self._firm, self._at = _text(found[1]), True, found.end()
+
+    def _take_level(self) -> bool:
+        if self._level and not self._by_number:
+            return False
+        found = _PLAIN_LEVEL.match(self._line, self._at)
+        word = found and (found[1] or found[2])
+        if not found or not word:
+            return False
+        self._level, self._by_number, self._at = level_of_word(_text(word)), False, found.end()
+        if (
+            name := _AFTER_COLON.match(self._line, self._at + 1)
+            if self._line[self._at : self._at + 1] == b":"
+            else None
+        ):
+            self._logger, self._firm, self._at = _text(name[1]), True, name.end()
+        return True
+
+    def _take_other(self) -> bool:
+        if found := _PID.match(self._line, self._at):
+            self._at = found.end()
+            return True
+        return self._take_bracket() or self._take_logger()
+
+    def _take_bracket(self) -> bool:
+        found = _BRACKET.match(self._line, self._at)
+        if not found:
+            return False
+        inner = found[1]
+        level = _IN_BRACKET.fullmatch(inner)
+        if level and not self._level:
+            self._level = level_of_word(_text(level[1]))
+        elif name := _NAME.fullmatch(inner):
+            # A name in brackets is a thread as often as a logger: what comes later and looks like one is believed more.
+            if b" " in name[1] and self._level:
+                return False
+            self._logger = self._logger or _text(name[1])
+        elif b" " in inner.strip() and self._level:
+            return False
+        self._at = found.end()
+        return True
+
+    def _take_logger(self) -> bool:
+        found = None if self._firm else _LOGGER.match(self._line, self._at)
+        if not found or BARE_ERROR.match(self._line, self._at):
+            return False
+        self._logger, self._firm, self._at = _text(found[1]), True, found.end()
+        return True
+
+    def _by_body(self) -> None:
+        rest = self._line[self._at :]
+        if found := _PHP.match(rest):
+            self._level = "FATAL" if b"error" in found[1] else "WARN"
+        elif not self._level and _PANIC.match(rest):
+            self._level = "FATAL"
+        elif not self._level and BARE_ERROR.match(rest):
+            self._level = "ERROR"
+
+
+def _named(fields: Fields) -> Header:
+    return Header(fields.level, fields.logger, fields.message, fields.stack, fields.by_number)
+
+
+def _end(pattern: re.Pattern[bytes], line: bytes, at: int) -> int:
+    found = pattern.match(line, at)
+    return found.end() if found else at
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")

@@ -1,0 +1,159 @@
+"""Lines folded into records: a stack trace is one thing that happened, not forty."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Sequence
+from enum import Enum
+
+from noonday_agent.evidence.shape import Shape
+
+FLUSH_AFTER = 1.0
+"""Seconds without a line after which a record is whole."""
+MOST_LINES = 1024
+_FIRST_LINES = 48
+_LAST_LINES = 48
+_LONGEST_FIRST = 64 << 10
+_LONGEST_OTHER = 2048
+
+_SPACE, _TAB = b" \t"
+BARE_ERROR = re.compile(
+    rb"(?:[A-Za-z_][\w$]{0,60}[.:\\]{1,2}){0,12}[A-Z]\w{0,80}(?:Error|Exception|Failure|Interrupt)\b(?=: | \(|\s*$)"
+)
+_TRACE = re.compile(
+    rb"Traceback \(most recent call last\)|During handling of the above|The above exception was"
+    rb"|Caused by: |Suppressed: |\.\.\. \d+ more|Exception in thread |at [\w.$<]"
+    rb"|#\d+ |Stack trace:|\[stacktrace\]|\[previous exception\]|thrown in |Next [\w\\]+"
+    rb"|goroutine \d+ \[|created by |exit status \d|\[signal "
+    rb"|from \S+:\d+:in |[\w./-]+\.rb:\d+:in |[}\])]+[;,]?\s*$"
+)
+_GO_FRAME = re.compile(rb"[^\s(]{1,300}\(")
+_BEGINNING = 96
+_EQUAL_DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
+_MOST_ROLES = 4096
+_PYTHON = b"Traceback (most"
+_CHAIN = re.compile(rb"During handling of the above|The above exception was")
+_PYTHON_END = re.compile(rb"[A-Za-z_][\w.]{0,120}(?::|$)")
+
+
+class _Role(Enum):
+    """What a line is to the record before it, as far as its beginning tells."""
+
+    BEGINS = 1
+    TRACE = 2
+    BARE = 3
+    OTHER = 4
+
+
+class Folder:
+    """Bounded in lines and bytes; the middle of too long a record is dropped and counted. One file, one thread."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        self._first: bytes | None = None
+        self._more: list[bytes] = []
+        self._last: deque[bytes] = deque(maxlen=_LAST_LINES)
+        self._count = 0
+        self._fed_at = 0.0
+        self._roles: dict[int, _Role] = {}
+        self.dropped = 0
+
+    def feed(self, lines: Sequence[bytes], now: float) -> list[bytes]:
+        """Records that these lines made whole, each with its lines joined by newlines. `now`: as in `flush`."""
+        records: list[bytes] = []
+        begins = self._shape.newest.match
+        begun = 0
+        for line in lines:
+            if begins(line) is not None:
+                begun += 1
+                if self._count:
+                    records.append(self._close())
+                elif self._first is not None:
+                    records.append(self._first)
+                self._first = line
+            elif self._goes_on(line):
+                self._append(line)
+                if self._count >= MOST_LINES:
+                    records.append(self._close())
+            else:
+                begins = self._shape.newest.match
+                if self._first is not None:
+                    records.append(self._close())
+                self._first = line or None
+        if lines:
+            self._fed_at = now
+        self._shape.saw(begun)
+        return records
+
+    def flush(self, now: float) -> list[bytes]:
+        """The last record, when no line has come for `FLUSH_AFTER` seconds."""
+        return self.end() if now - self._fed_at >= FLUSH_AFTER else []
+
+    def end(self) -> list[bytes]:
+        """The last record, as it is."""
+        return [self._close()] if self._first is not None else []
+
+    def _goes_on(self, line: bytes) -> bool:
+        """Whether a line that the newest kind of header does not match belongs to the record before it."""
+        if not line or line[0] in (_SPACE, _TAB):
+            return self._first is not None
+        role = self._role(line)
+        if role is _Role.BEGINS and self._shape.begins(line):
+            return False
+        if role is _Role.OTHER:
+            self._shape.saw_other()
+        if self._first is None or (line.startswith(_PYTHON) and self._more and not self._chained()):
+            return False
+        return role is _Role.TRACE or self._shape.stamped or self._ends_trace(line, self._first)
+
+    def _role(self, line: bytes) -> _Role:
+        """Remembered by the line's beginning with its digits made equal: a file without headers has few of those."""
+        beginning = hash(line[:_BEGINNING].translate(_EQUAL_DIGITS))
+        role = self._roles.get(beginning)
+        if role is None:
+            role = _role(line, self._shape)
+            if len(self._roles) >= _MOST_ROLES:
+                self._roles.clear()
+            self._roles[beginning] = role
+        return role
+
+    def _chained(self) -> bool:
+        """Whether a traceback may follow here as the next of a chain."""
+        return any(_CHAIN.match(line) for line in [*self._more, *self._last][-3:])
+
+    def _ends_trace(self, line: bytes, first: bytes) -> bool:
+        """A line that only the trace before it explains: a frame of Go, the exception under Python's frames."""
+        if first.startswith((b"panic:", b"fatal error:", b"goroutine ")):
+            return line.endswith(b")") and _GO_FRAME.match(line) is not None
+        before = self._last[-1] if self._last else self._more[-1] if self._more else b""
+        in_frames = before[:1] in (b" ", b"\t")
+        python = in_frames and any(known.startswith(_PYTHON) for known in (first, *self._more))
+        return python and _PYTHON_END.match(line) is not None
+
+    def _append(self, line: bytes) -> None:
+        self._count += 1
+        if len(line) > _LONGEST_OTHER:
+            self.dropped += len(line) - _LONGEST_OTHER
+            line = line[:_LONGEST_OTHER]
+        if len(self._more) < _FIRST_LINES:
+            self._more.append(line)
+            return
+        if len(self._last) == _LAST_LINES:
+            self.dropped += len(self._last[0])
+        self._last.append(line)
+
+    def _close(self) -> bytes:
+        record = b"\n".join([self._first or b"", *self._more, *self._last]).rstrip()
+        self._first, self._count = None, 0
+        self._more.clear()
+        self._last.clear()
+        return record
+
+
+def _role(line: bytes, shape: Shape) -> _Role:
+    if shape.begins(line):
+        return _Role.BEGINS
+    if _TRACE.match(line) is not None:
+        return _Role.TRACE
+    return _Role.BARE if BARE_ERROR.match(line) is not None else _Role.OTHER
