@@ -6,7 +6,7 @@ import re
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -122,7 +122,9 @@ class _Handler(BaseHTTPRequestHandler):
         if manners.breaks:
             manners.breaks -= 1
             data = data[: manners.break_after]
-        self.wfile.write(data)
+        # A client that refuses what it gets hangs up, and that is no trouble of this server.
+        with suppress(ConnectionError):
+            self.wfile.write(data)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class names it so)
         pass
