@@ -62,7 +62,8 @@ async def push(
         raise
 
 
-@downloads.api_route("/artifacts/{capability}/{name}", methods=["GET", "HEAD"])
+@downloads.head("/artifacts/{capability}/{name}", include_in_schema=False)
+@downloads.get("/artifacts/{capability}/{name}")
 def artifact(capability: str, name: str, context: Ctx) -> FileResponse:
     """An archive or its manifest; parts of it with `Range`. Needs no token: the address can't be guessed."""
     found = context.artifacts.find(name) if context.capabilities.allows(capability, name) else None
