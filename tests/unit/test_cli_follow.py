@@ -77,6 +77,13 @@ def test_deploy_tells_json_lines() -> None:
     assert names == ["plan", "started", "event", "end"]
 
 
+def test_json_is_never_drawn_also_at_a_terminal() -> None:
+    result = noonday(full_api().rollout(info(), info(asked="Go on?")), *DEPLOY, "--json", terminal=True)
+    assert result.exit_code == 5, said(result)
+    names = [next(iter(json.loads(line))) for line in result.stdout.splitlines()]
+    assert names == ["plan", "started", "asks"]
+
+
 def test_followed_logs_are_each_told_once_over_a_restart() -> None:
     def line(seq: int, words: str) -> m.LogLineReply:
         return m.LogLineReply(seq=seq, at=NOW, host="web-1", text=words)
