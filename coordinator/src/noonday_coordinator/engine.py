@@ -90,7 +90,12 @@ class Engine:
         self.snapshots: Mapping[str, Snapshot] = {}
 
     def start(self) -> None:
-        """Fold the log, take the next term, and begin. Raises what the log raises."""
+        """Begin, and turn in a thread of its own. Raises what the log raises."""
+        self.begin()
+        self._thread.start()
+
+    def begin(self) -> None:
+        """Fold the log, take the next term, and listen; whoever calls this instead of `start` calls `turn` himself."""
         self.state = fold(self._log.read())
         self.view = View(since=self._clock.now())
         self._keep([CoordinatorStarted(self.state.term + 1)], "coordinator")
@@ -99,7 +104,6 @@ class Engine:
             self._bus.declare_host(host)
         self._bus.consume(topology.STATE_QUEUE, lambda raw: self._hand_over(lambda: self._on_state(raw)))
         self._bus.consume(topology.EVIDENCE_QUEUE, lambda raw: self._hand_over(lambda: self._on_evidence(raw)))
-        self._thread.start()
 
     def close(self) -> None:
         self._leaving.set()
