@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,8 @@ from support.ports import free_port
 from support.release_server import Manners, ReleaseServer, serve_releases
 
 KEY = SigningKey(b"k" * 32)
-QUICK = Patience(tries=3, first_pause=0.01, longest_pause=0.05, stall=0.3)
+QUICK = Patience(tries=3, first_pause=0.01, longest_pause=0.05, stall=10)
+HASTY = replace(QUICK, stall=0.3)
 BIG = 1_500_000
 
 
@@ -165,14 +166,16 @@ def test_a_wrong_beginning_on_disk_is_thrown_away(junk: int, place: Place) -> No
 def test_a_stalled_connection_is_given_up_and_tried_again(place: Place) -> None:
     built = place.build()
     place.server.manners = Manners(stalls=1)
+    place.store._patience = HASTY
     place.prepare(built)
     assert place.is_whole(built)
-    assert len(place.server.ranges) == 2
+    assert len(place.server.ranges) >= 2
 
 
 def test_a_server_that_stalls_for_ever_ends_in_a_sentence(place: Place) -> None:
     built = place.build()
     place.server.manners = Manners(stalls=100)
+    place.store._patience = HASTY
     error = refused(place, built, Temporary)
     assert error.rule == "source-unreachable"
     assert "timed out" in str(error)
@@ -181,10 +184,9 @@ def test_a_server_that_stalls_for_ever_ends_in_a_sentence(place: Place) -> None:
 def test_the_deadline_holds_while_a_source_stays_away(place: Place) -> None:
     built = place.build()
     place.server.manners = Manners(statuses=[503] * 1000)
-    patient = Patience(tries=1000, first_pause=0.05, longest_pause=0.05, stall=0.3)
-    place.store._patience = patient
-    with pytest.raises(Deadline, match=r"not done after 0\.5 s.*503 Service Unavailable"):
-        place.prepare(built, within=0.5)
+    place.store._patience = replace(QUICK, tries=1000)
+    with pytest.raises(Deadline, match=r"not done after 1\.5 s.*503 Service Unavailable"):
+        place.prepare(built, within=1.5)
 
 
 def test_passing_trouble_of_the_server_is_waited_out(place: Place) -> None:
