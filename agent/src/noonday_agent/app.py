@@ -82,7 +82,7 @@ class HostedApp:
         self._changed = changed
         self._monitor = Monitor(settings, self.parts)
         self.collector = Collector(
-            name, settings.logs, redact=settings.redact, state_dir=agent.state_dir / "logs" / name, clock=clock
+            name, settings.logs, redact=settings.redact, state_dir=_made(agent.state_dir / "logs"), clock=clock
         )
         self._boot = boot
         self._epoch = 0

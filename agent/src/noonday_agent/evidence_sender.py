@@ -28,15 +28,23 @@ class EvidenceSender:
         self._seq = 0
         self._sent_at: dict[str, float] = {}
 
-    def send_due(self, app: HostedApp) -> None:
-        """Read what the app logged, and send its evidence if that is due. Without a connection it waits, counted."""
-        app.collector.pump(self._clock.now())
+    def send_due(self, app: HostedApp) -> bool:
+        """Read what the app logged, and send its evidence if that is due. Without a connection it waits, counted.
+
+        True when more waits to be read: call again soon.
+        """
+        more = app.collector.pump(self._clock.now())
         now = self._clock.monotonic()
-        if not self._bus.connected or now < self._sent_at.get(app.name, -UNOBSERVED) + _every(app):
-            return
+        if self._bus.connected and now >= self._sent_at.get(app.name, -UNOBSERVED) + _every(app):
+            self._send(app, now)
+        return more
+
+    def _send(self, app: HostedApp, now: float) -> None:
         self._sent_at[app.name] = now
         self._seq += 1
-        evidence = app.collector.evidence(self._host, self._boot, self._seq, self._clock.now(), watching=app.watched)
+        evidence = app.collector.evidence(
+            host=self._host, boot=self._boot, seq=self._seq, now=self._clock.now(), watching=app.watched
+        )
         # Lines are not cumulative, so a message that carries some has a slot of its own.
         slot = f"lines/{self._seq}" if evidence.lines else f"evidence/{app.name}/{evidence.epoch}"
         self._bus.publish(

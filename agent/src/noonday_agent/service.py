@@ -9,6 +9,7 @@ from collections import deque
 
 from noonday_agent.app import HostedApp
 from noonday_agent.config import AgentConfig
+from noonday_agent.evidence.wake import Wake
 from noonday_agent.evidence_sender import EvidenceSender
 from noonday_agent.identity import OnlyOne, next_boot
 from noonday_agent.reporter import HEARTBEAT, Reporter
@@ -24,6 +25,8 @@ from noonday_shared.messages.assignment import KIND
 NOTICES = 5
 """Sentences for a person that a snapshot carries, newest last."""
 CLOSE_WITHIN = 10.0
+SOON = 0.2
+"""Seconds between two reads of a log that more waits in, or that somebody watches."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +45,7 @@ class Service:
         self._trusted = [PublicKey.parse(config.trust.coordinator)]
         self._changed = threading.Event()
         self._leaving = threading.Event()
+        self._wake = Wake()
         self._notices: deque[str] = deque(maxlen=NOTICES)
         self._reporter = Reporter(host=config.host, boot=boot, key=key, bus=bus, clock=clock, folder=config.state_dir)
         self._evidence = EvidenceSender(host=config.host, boot=boot, key=key, bus=bus, clock=clock)
@@ -68,6 +72,7 @@ class Service:
         """Stop each app's runner after its present step. Safe also when `start` failed half way."""
         self._leaving.set()
         self._changed.set()
+        self._wake.wake()
         for app in self._apps.values():
             app.close(CLOSE_WITHIN)
         self._bus.close()
@@ -118,17 +123,21 @@ class Service:
                 self._leaving.wait(1.0)
 
     def _gather(self) -> None:
+        self._wake.start()
         while not self._leaving.is_set():
+            more = False
             for app in self._apps.values():
                 try:
-                    self._evidence.send_due(app)
+                    more |= self._evidence.send_due(app)
                 except Exception:
                     # A log line of any shape must not end the evidence of all apps.
                     _log.exception("%s: evidence could not be gathered", app.name)
-            self._leaving.wait(self._pause())
+            self._wake.follow(path for app in self._apps.values() for path in app.collector.paths)
+            self._wake.wait(SOON if more else self._pause())
+        self._wake.close()
 
     def _pause(self) -> float:
-        """Seconds: logs are read when a file changes, but not more often than somebody can use it."""
+        """Seconds until logs are read again: as often as somebody can use it, and no more."""
         if any(app.watched for app in self._apps.values()):
-            return 0.25
+            return SOON
         return 1.0 if any(app.observed for app in self._apps.values()) else 5.0
