@@ -6,7 +6,7 @@ import logging
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -40,8 +40,10 @@ def serve(path: Path) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     config = load(path)
     with _stopped_by_signals() as stop, ExitStack() as stack:
-        context = _wire(config, stack)
+        # First: its lock keeps a second coordinator away from everything else.
+        log = stack.enter_context(closing(EventLog.open(config.data_dir / "events.sqlite")))
         listener = stack.enter_context(_bound(config))
+        context = _wire(config, log, stack)
         server = uvicorn.Server(
             uvicorn.Config(
                 make_app(context),
@@ -88,14 +90,10 @@ def _stopped_by_signals() -> Iterator[_Stop]:
             signal.signal(number, handler)
 
 
-def _wire(config: CoordinatorConfig, stack: ExitStack) -> Context:
+def _wire(config: CoordinatorConfig, log: EventLog, stack: ExitStack) -> Context:
     """All parts, started; `stack` stops them in the opposite order."""
     key = SigningKey.load(config.coordinator_key_file)
-    # First: its lock keeps a second coordinator away from everything else.
-    log = EventLog.open(config.data_dir / "events.sqlite")
-    stack.callback(log.close)
-    history = SignatureHistory.open(config.data_dir / "signatures.sqlite")
-    stack.callback(history.close)
+    history = stack.enter_context(closing(SignatureHistory.open(config.data_dir / "signatures.sqlite")))
     capabilities = Capabilities.kept_in(config.data_dir / "artifacts.secret", config.http.base_url)
     bus = RabbitBus(config.broker.url, ca_file=config.broker.ca_file, name="noonday-coordinator")
     stack.callback(bus.close)

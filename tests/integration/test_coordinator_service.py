@@ -1,0 +1,153 @@
+"""`noonday serve` as a process: with and without a broker, stopped, killed, started twice."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pika
+import pytest
+from pika.exceptions import ChannelClosedByBroker
+
+from noonday_coordinator.api import models as m
+from noonday_shared import topology
+from noonday_shared.errors import BadInput
+from noonday_shared.keys import SigningKey
+from support.archives import Shelf
+from support.coordinator_process import CoordinatorProcess
+from support.eventually import eventually
+from support.ports import free_port
+from support.rabbitmq import RabbitMQ
+
+
+@pytest.fixture(scope="module")
+def coordinator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoordinatorProcess]:
+    """It runs, and the broker that it is told of is not there."""
+    coordinator = unconnected(tmp_path_factory.mktemp("coordinator"))
+    try:
+        coordinator.start()
+        yield coordinator
+    finally:
+        coordinator.kill()
+
+
+def unconnected(folder: Path) -> CoordinatorProcess:
+    return CoordinatorProcess.on(folder / "noonday", f"amqp://guest:guest@127.0.0.1:{free_port()}/")
+
+
+def refused_start(coordinator: CoordinatorProcess) -> str:
+    """What it says when it can't begin."""
+    done = subprocess.run(coordinator.command(), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_without_its_broker_it_serves_and_the_doctor_says_so(coordinator: CoordinatorProcess) -> None:
+    client = coordinator.client()
+    broker = next(check for check in client.get("/doctor", m.Doctor).checks if check.name == "broker")
+    assert broker.state == "fail"
+    assert broker.text
+    assert "RabbitMQ" in broker.next_action
+    assert client.get("/status", m.Status).term == 1
+
+
+def test_killed_and_started_again_it_knows_what_it_knew_in_the_next_term(tmp_path: Path) -> None:
+    coordinator = unconnected(tmp_path)
+    try:
+        coordinator.start()
+        coordinator.client().post("/hosts", m.Enrolled, m.EnrollAsk(host="web-1", labels={"role": "web"}))
+        coordinator.kill()
+        coordinator.start()
+        client = coordinator.client()
+        assert client.get("/status", m.Status).term == 2
+        (host,) = client.get("/hosts", m.Hosts).hosts
+        assert (host.host, host.labels) == ("web-1", {"role": "web"})
+        assert coordinator.stop() == 0
+    finally:
+        coordinator.kill()
+    assert "Stopped." in coordinator.log()
+    assert "Traceback" not in coordinator.log()
+    assert coordinator.made.token not in coordinator.log()
+
+
+def test_a_second_one_on_the_same_folder_is_refused_in_words(coordinator: CoordinatorProcess) -> None:
+    assert coordinator.process is not None
+    assert f"Another coordinator (process {coordinator.process.pid})" in refused_start(coordinator)
+    assert coordinator.client().get("/status", m.Status).term == 1
+
+
+def test_a_taken_port_is_refused_in_words(coordinator: CoordinatorProcess, tmp_path: Path) -> None:
+    other = unconnected(tmp_path)
+    taken = coordinator.url.removeprefix("http://")
+    text = other.made.config.read_text().replace(other.url.removeprefix("http://"), taken)
+    other.made.config.write_text(text)
+    assert f"can't listen on {taken}" in refused_start(other)
+
+
+def test_a_large_push_that_is_refused_early_gets_its_reason(coordinator: CoordinatorProcess, tmp_path: Path) -> None:
+    key = SigningKey.new()  # not one of the coordinator's
+    built = Shelf(tmp_path, key).build("1.0.0", {"blob": os.urandom(8 << 20)})
+    with pytest.raises(BadInput) as caught:
+        coordinator.client().upload(
+            "/apps/web/releases", m.Pushed, built.manifest.read_bytes(), built.archive
+        )  # fmt: skip
+    assert caught.value.rule == "bad-signature"
+
+
+def test_an_upload_that_breaks_off_leaves_nothing_behind(coordinator: CoordinatorProcess, tmp_path: Path) -> None:
+    key = SigningKey.load(coordinator.made.release_key)
+    built = Shelf(tmp_path, key).build("1.0.0", {"blob": os.urandom(4 << 20)})
+    manifest = built.manifest.read_bytes()
+    broken = threading.Event()
+    drafts = coordinator.made.config.parent / "data" / "artifacts" / ".drafts"
+
+    def half() -> Iterator[bytes]:
+        yield manifest
+        yield built.archive.read_bytes()[: 2 << 20]
+        eventually(lambda: list(drafts.iterdir()), what="a draft")
+        broken.set()
+        raise ConnectionAbortedError
+
+    headers = {
+        "Authorization": f"Bearer {coordinator.made.token}",
+        m.MANIFEST_BYTES: str(len(manifest)),
+        "Content-Length": str(len(manifest) + built.signed.size),
+    }
+    url = f"{coordinator.url}{m.PREFIX}/apps/web/releases"
+    with pytest.raises(ConnectionAbortedError):
+        httpx.post(url, content=half(), headers=headers, trust_env=False)
+    assert broken.is_set()
+    eventually(lambda: not list(drafts.iterdir()), what="an empty folder of drafts")
+    client = coordinator.client()
+    assert client.upload("/apps/web/releases", m.Pushed, manifest, built.archive).new
+    assert "Traceback" not in coordinator.log()
+
+
+def test_an_enrolled_host_has_its_queue_on_the_broker_until_it_is_removed(rabbitmq: RabbitMQ, tmp_path: Path) -> None:
+    coordinator = CoordinatorProcess.on(tmp_path / "noonday", rabbitmq.url)
+    try:
+        coordinator.start()
+        client = coordinator.client()
+        eventually(lambda: client.get("/status", m.Status).broker.connected, what="the connection to the broker")
+        client.post("/hosts", m.Enrolled, m.EnrollAsk(host="queue-1"))
+        eventually(lambda: has_queue(rabbitmq, "queue-1"), what="the host's queue")
+        client.delete("/hosts/queue-1", m.Done)
+        eventually(lambda: not has_queue(rabbitmq, "queue-1"), what="the queue's end")
+        assert coordinator.stop() == 0
+    finally:
+        coordinator.kill()
+
+
+def has_queue(rabbitmq: RabbitMQ, host: str) -> bool:
+    with closing(pika.BlockingConnection(pika.URLParameters(rabbitmq.url))) as connection:
+        try:
+            connection.channel().queue_declare(topology.agent_queue(host), passive=True)
+        except ChannelClosedByBroker:
+            return False
+    return True
