@@ -42,17 +42,15 @@ def guarded(folder: Path) -> Iterator[None]:
         guard.wait(_GUARD_WITHIN)
 
 
-def sweep(folder: Path, *, spare: Collection[int] = ()) -> list[str]:
-    """End every process with this mark but those in `spare`, and remove the folder; what was found, in words."""
+def sweep(folder: Path, *, spare: Collection[int] = ()) -> None:
+    """End every process with this mark but those in `spare`, and remove the folder."""
     left = [process for process in _marked(folder) if process.pid not in spare]
-    words = [_words(process) for process in left]
     for end in (psutil.Process.terminate, psutil.Process.kill):
         for process in left:
             with suppress(psutil.NoSuchProcess):
                 end(process)
         left = _left_after(_END_WITHIN, left)
     shutil.rmtree(folder, ignore_errors=True)
-    return words
 
 
 def _marked(folder: Path) -> Iterator[psutil.Process]:
@@ -75,12 +73,6 @@ def _runs(process: psutil.Process) -> bool:
     with suppress(psutil.NoSuchProcess):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
-
-
-def _words(process: psutil.Process) -> str:
-    with suppress(psutil.Error):
-        return f"{process.pid} {' '.join(process.cmdline())[:100]}"
-    return str(process.pid)
 
 
 def main() -> None:

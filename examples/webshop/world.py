@@ -44,10 +44,10 @@ class World:
     def __init__(self, folder: Path, shape: Shape, out: TextIO) -> None:
         self.folder = folder
         self.shape = shape
-        shop_port = _free_port([f"127.0.10.{number}" for number in range(1, shape.servers + 1)])
-        self.port = _free_port(["127.0.0.1"])
+        shop_port = free_port([f"127.0.10.{number}" for number in range(1, shape.servers + 1)])
+        self.port = free_port(["127.0.0.1"])
         self.rabbit = RabbitNode(folder / "rabbitmq")
-        self.coordinator = Coordinator(folder / "coordinator", _free_port(["127.0.0.1"], but=self.port), out)
+        self.coordinator = Coordinator(folder / "coordinator", free_port(["127.0.0.1"], but=self.port), out)
         self.servers = tuple(
             Server(folder / f"web-{number}", Address(f"web-{number}", f"127.0.10.{number}", shop_port))
             for number in range(1, shape.servers + 1)
@@ -158,7 +158,7 @@ backend {APP}
 """
 
 
-def _free_port(addresses: list[str], *, but: int = 0) -> int:
+def free_port(addresses: list[str], *, but: int = 0) -> int:
     """One port that is free on all of these addresses."""
     while True:
         with ExitStack() as stack:

@@ -1,0 +1,1 @@
+"""What Noonday claims, measured beside what a user would pick instead, in one run on one machine."""
