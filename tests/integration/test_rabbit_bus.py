@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
 import uuid
@@ -320,6 +321,18 @@ def test_closing_without_a_broker_ends_by_its_deadline(bus_to: MakeBus) -> None:
     bus.close(within=0.5)
 
     assert 0.5 <= time.monotonic() - started < 5.0
+
+
+def test_closing_in_the_middle_of_a_handshake_is_quiet(bus_to: MakeBus, caplog: pytest.LogCaptureFixture) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        bus = bus_to(at(listener.getsockname()[1]))
+        bus.start()
+        with closing(listener.accept()[0]) as link:
+            link.settimeout(10)
+            assert link.recv(4) == b"AMQP"
+            bus.close(within=0.1)
+
+    assert caplog.text == ""
 
 
 def test_tls_is_believed_with_its_ca_file_only(rabbitmq: RabbitMQ, bus_to: MakeBus, tmp_path: Path) -> None:

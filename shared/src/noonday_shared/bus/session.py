@@ -79,7 +79,9 @@ class Session:
             self._loop.call_later(_WATCH_EVERY, self._watch)
             self._loop.start()
         except Exception as error:  # pika raises from its loop what it can't go on with; a new connection can
-            _log.exception("The connection to the broker broke off in an unexpected way.")
+            # Hanging up in the middle of a handshake trips an assertion of pika's own, after it closed the socket.
+            if not self._leaving:
+                _log.exception("The connection to the broker broke off in an unexpected way.")
             self._ending = words.connection_failed(error, self._parameters)
         finally:
             with self._lock:
