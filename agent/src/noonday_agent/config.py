@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
+from pydantic import AfterValidator, Field, model_validator
+
 from noonday_shared.config import Settings, load_toml
 from noonday_shared.keys import PublicKey
 from noonday_shared.names import AppName, HostName
-from pydantic import AfterValidator, Field, model_validator
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
@@ -52,17 +53,17 @@ class Trust(Settings):
 class HaproxyBalancer(Settings):
     """HAProxy's runtime API. Needs `stats socket … level admin` in haproxy.cfg."""
 
-    kind: Literal["haproxy"]
+    kind: Literal["haproxy"] = Field(description="which kind of balancer this is")
     address: str = Field(pattern=r"^(.*/.*|.+:[0-9]{1,5})$", description="path of the unix socket, or host:port")
     backend: str = Field(pattern=r"^[A-Za-z0-9_.:-]+$", description="as in haproxy.cfg")
     server: str = Field(pattern=r"^[A-Za-z0-9_.:-]+$", description="this host's line in that backend")
-    timeout: Seconds = 5.0
+    timeout: Seconds = Field(default=5.0, description="for one question to HAProxy")
 
 
 class EndpointBalancer(Settings):
     """Any balancer that polls HTTP: the agent answers 200 when this app is in service, 503 when it is out."""
 
-    kind: Literal["endpoint"]
+    kind: Literal["endpoint"] = Field(description="which kind of balancer this is")
     listen: str = Field(
         pattern=r"^.+:[0-9]{1,5}$", description="host:port the agent listens on, alone for this balancer"
     )
@@ -72,8 +73,8 @@ class EndpointBalancer(Settings):
 class FileBalancer(Settings):
     """Any balancer that polls the presence of a file, through the web server."""
 
-    kind: Literal["file"]
-    path: Path
+    kind: Literal["file"] = Field(description="which kind of balancer this is")
+    path: Path = Field(description="the file that the balancer asks for; the agent makes and removes it")
     present: Literal["in", "out"] = Field(default="in", description="what the file's presence means")
     settle: Seconds = Field(default=10.0, description="time in which the balancer surely has polled and acted")
 
@@ -81,12 +82,12 @@ class FileBalancer(Settings):
 class CommandBalancer(Settings):
     """Commands of the host's owner. `in_service` and `idle` answer by exit status: 0 yes, 1 no, others fail."""
 
-    kind: Literal["command"]
-    take_out: tuple[str, ...] = Field(min_length=1)
-    put_back: tuple[str, ...] = Field(min_length=1)
-    in_service: tuple[str, ...] = Field(min_length=1)
-    idle: tuple[str, ...] = Field(min_length=1)
-    timeout: Seconds = 30.0
+    kind: Literal["command"] = Field(description="which kind of balancer this is")
+    take_out: tuple[str, ...] = Field(min_length=1, description="asks for no new requests; may be run again")
+    put_back: tuple[str, ...] = Field(min_length=1, description="asks for requests again; may be run again")
+    in_service: tuple[str, ...] = Field(min_length=1, description="whether new requests come")
+    idle: tuple[str, ...] = Field(min_length=1, description="whether it is out and nothing is under way")
+    timeout: Seconds = Field(default=30.0, description="for one command with all that it starts")
 
 
 BalancerSettings = Annotated[
@@ -97,26 +98,28 @@ BalancerSettings = Annotated[
 class SupervisordProcess(Settings):
     """supervisord's XML-RPC over its unix socket (`[unix_http_server]`)."""
 
-    kind: Literal["supervisord"]
-    socket: Path
+    kind: Literal["supervisord"] = Field(description="which process manager this is")
+    socket: Path = Field(description="`file` of [unix_http_server]")
     program: str = Field(description="program, or group:program")
-    username: str = ""
-    password: str = ""
+    username: str = Field(default="", description="of [unix_http_server], when it has one")
+    password: str = Field(default="", description="of [unix_http_server], when it has one")
     timeout: Seconds = Field(default=10.0, description="for one call")
 
 
 class SystemdProcess(Settings):
-    kind: Literal["systemd"]
-    unit: str = Field(pattern=r"^[A-Za-z0-9:_.@-]+\.service$")
+    """A systemd service, asked through systemctl."""
+
+    kind: Literal["systemd"] = Field(description="which process manager this is")
+    unit: str = Field(pattern=r"^[A-Za-z0-9:_.@-]+\.service$", description="its whole name, as in web.service")
     timeout: Seconds = Field(default=10.0, description="for one systemctl call that only asks")
 
 
 class CommandProcess(Settings):
     """Commands of the host's owner. The main process is the one in `pid_file`."""
 
-    kind: Literal["command"]
-    restart: tuple[str, ...] = Field(min_length=1)
-    pid_file: Path
+    kind: Literal["command"] = Field(description="which process manager this is")
+    restart: tuple[str, ...] = Field(min_length=1, description="stops the app, if it runs, and starts it")
+    pid_file: Path = Field(description="holds the id of the app's main process, once it was started")
 
 
 ProcessSettings = Annotated[SupervisordProcess | SystemdProcess | CommandProcess, Field(discriminator="kind")]
@@ -134,6 +137,8 @@ class Health(Settings):
 
 
 class Drain(Settings):
+    """What is waited for between taking the app out and stopping it."""
+
     idle_within: Seconds = Field(default=30.0, description="for requests under way to end")
     on_busy: Literal["proceed", "give-up"] = Field(
         default="proceed",
@@ -142,7 +147,9 @@ class Drain(Settings):
 
 
 class LogFile(Settings):
-    path: Path
+    """A log of the app, followed over rotation. Requests are counted from access logs, errors from the others."""
+
+    path: Path = Field(description="the file; it may come later")
     kind: Literal["auto", "access"] = Field(default="auto", description="'access': one request a line, with a status")
 
 
@@ -150,30 +157,36 @@ class Hooks(Settings):
     """The release's hooks run as `user`, each with `within` seconds for its whole process group."""
 
     user: str = Field(default="", description="empty: the agent's own user")
-    within: Seconds = 60.0
+    within: Seconds = Field(default=60.0, description="for one hook and all that it starts")
 
 
 class App(Settings):
+    """One app on this host, under the name that the coordinator knows it by."""
+
     root: Path = Field(description="holds releases/, current and shared/")
-    process: ProcessSettings
+    process: ProcessSettings = Field(description="what restarts the app")
     balancers: tuple[BalancerSettings, ...] = Field(default=(), description="out of all before the stop, back into all")
-    health: Health
-    drain: Drain = Drain()
+    health: Health = Field(description="how the app says that it is well")
+    drain: Drain = Field(default=Drain(), description="how long requests under way are waited for")
     restart_within: Seconds = Field(default=60.0, description="for the app to stop and start")
     return_within: Seconds = Field(default=60.0, description="for the balancers to report the server in service again")
-    logs: tuple[LogFile, ...] = ()
-    hooks: Hooks = Hooks()
+    logs: tuple[LogFile, ...] = Field(default=(), description="what is read for errors and requests")
+    hooks: Hooks = Field(default=Hooks(), description="how hooks of a release are run")
     keep: int = Field(default=5, ge=2, description="releases kept on disk beside the live one")
     redact: tuple[Pattern, ...] = Field(default=(), description="masked in every log line before it leaves the host")
     max_unpacked: int = Field(default=4 << 30, gt=0, description="bytes that a release may take on disk")
 
 
 class AgentConfig(Settings):
-    host: HostName
-    state_dir: Path = Path("/var/lib/noonday-agent")
-    broker: Broker
-    trust: Trust
-    apps: dict[AppName, App] = Field(min_length=1)
+    """The whole file. Write whole paths: others are relative to the folder that the agent was started in."""
+
+    host: HostName = Field(description="this host's name, as it was enrolled")
+    state_dir: Path = Field(
+        default=Path("/var/lib/noonday-agent"), description="the agent's journal, downloads and markers; its own alone"
+    )
+    broker: Broker = Field(description="the way to the coordinator")
+    trust: Trust = Field(description="whose word counts here")
+    apps: dict[AppName, App] = Field(min_length=1, description="one table for each app, by its name")
 
     @model_validator(mode="after")
     def _roots_differ(self) -> Self:

@@ -54,6 +54,8 @@ class Broker(Settings):
 
 
 class Http(Settings):
+    """The API, for people's commands and for agents that fetch releases."""
+
     listen: Address = Field(default="127.0.0.1:7676", description="loopback; put TLS in front before opening it wider")
     public_url: str = Field(
         default="",
@@ -74,20 +76,22 @@ class Http(Settings):
 class Token(Settings):
     """Who may use the API: the name stands in the log as the one who did it."""
 
-    name: str = Field(min_length=1, max_length=60)
+    name: str = Field(min_length=1, max_length=60, description="of a person or a program, each only once")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="of the token; the token itself is kept nowhere")
 
 
 class CoordinatorConfig(Settings):
+    """The whole file. Paths are relative to its folder."""
+
     data_dir: Path = Field(default=Path("data"), description="event log, error history and pushed releases")
     apps_dir: Path = Field(default=Path("apps"), description="one policy per app: <app>.toml")
     coordinator_key_file: Path = Field(
         default=Path("coordinator.key"), description="signs assignments; agents pin its public key"
     )
     release_keys: tuple[KeyText, ...] = Field(min_length=1, description="public keys that may sign releases")
-    broker: Broker
-    http: Http = Http()
-    tokens: tuple[Token, ...] = Field(min_length=1)
+    broker: Broker = Field(description="the way to the agents")
+    http: Http = Field(default=Http(), description="where the API listens")
+    tokens: tuple[Token, ...] = Field(min_length=1, description="who may use the API")
 
     @model_validator(mode="after")
     def _tokens_differ(self) -> CoordinatorConfig:

@@ -46,7 +46,7 @@ def share_of(share: int | str, total: int, *, up: bool = False) -> int:
 class Policy(Settings):
     """All waits are seconds."""
 
-    app: AppName
+    app: AppName = Field(description="the app's name, the same as the file's")
     hosts: dict[str, str] = Field(min_length=1, description="labels that a host must carry, all of them")
     canary: Share = Field(default=1, description="hosts of the first wave")
     examine: Seconds = Field(default=600.0, description="how long the canary is compared before the others follow")
@@ -65,7 +65,9 @@ class Policy(Settings):
     gates: tuple[Literal["canary"] | Annotated[int, Field(ge=1)], ...] = Field(
         default=(), description="wait for a person after the canary ('canary') or after wave n"
     )
-    on_regression: Literal["rollback", "ask"] = "rollback"
+    on_regression: Literal["rollback", "ask"] = Field(
+        default="rollback", description="go back at once when the release is blamed, or ask a person first"
+    )
     allow_outage: bool = Field(default=False, description="lets the only host of a fleet be taken out")
     max_restarts: int = Field(default=2, ge=1, description="unasked restarts of the new release that count as a loop")
     unhealthy_for: Seconds = Field(default=3.0, description="how long a new-release host may fail its health check")

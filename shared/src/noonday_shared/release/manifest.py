@@ -36,8 +36,10 @@ class HookFiles(Settings):
 
 
 class ReleaseManifest(Settings):
-    app: AppName
-    version: Version
+    """The whole file. `noonday release build` writes the version into it."""
+
+    app: AppName = Field(description="the app that this is a release of")
+    version: Version = Field(description="may be left out in the source: `--version` of the build puts it in")
     health: UrlPath | None = Field(default=None, description="instead of the health path in agent.toml")
     version_endpoint: UrlPath | None = Field(
         default=None, description="answers the version: as plain text, or JSON with a key 'version'"
@@ -45,7 +47,7 @@ class ReleaseManifest(Settings):
     shared: tuple[InnerPath, ...] = Field(
         default=(), description="linked to the app's shared/ folder, kept over releases"
     )
-    hooks: HookFiles = HookFiles()
+    hooks: HookFiles = Field(default=HookFiles(), description="what the release runs on each host")
 
 
 class SignedRelease(Wire):
