@@ -129,7 +129,7 @@ class ReleaseCounter:
         if seen.samples and self._samples_left < _SAMPLES_BYTES // 2:
             return
         longest = LONGEST_SAMPLE if self._samples_left > _SAMPLES_BYTES // 2 else _SHORT_SAMPLE
-        sample = self._cleaned(_ends(record), longest)
+        sample = self._cleaned(_ends(record, 2 * longest), longest)
         self._samples_left -= wire_size(sample)
         seen.samples.append(sample)
 
@@ -142,10 +142,10 @@ class ReleaseCounter:
         return f"{cut(clean, half, half)}\n…\n{cut(clean[::-1], half, half)[::-1]}"
 
 
-def _ends(record: bytes) -> str:
+def _ends(record: bytes, each: int) -> str:
     """Both ends of a record, long enough that a secret at the later cut is still recognised."""
-    if len(record) > 8 * LONGEST_SAMPLE:
-        record = record[: 4 * LONGEST_SAMPLE] + b"\n" + record[-4 * LONGEST_SAMPLE :]
+    if len(record) > 2 * each:
+        record = record[:each] + b"\n" + record[-each:]
     return record.decode("utf-8", "replace")
 
 

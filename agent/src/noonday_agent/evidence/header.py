@@ -30,7 +30,7 @@ _GAP = re.compile(rb"[\s|,:*]{0,60}(?:-{1,3}[\s|]{1,40})?")
 _PLAIN_LEVEL = re.compile(
     rb"(?:[a-z][\w-]{0,30}\.)?("  # monolog: production.ERROR:
     + WORDS.upper().encode()
-    + rb")(?:(?=[\s:|,>-]|$)|/[\w-]{1,40}\]|\[\d+\])|((?i:"
+    + rb")(?:(?=[\s:|,>-]|$)|\]|/[\w-]{1,40}\]|\[\d+\])|((?i:"
     + WORDS.encode()
     + rb"))(?=: |\s{0,20}\||\t)"
 )
@@ -39,10 +39,12 @@ _IN_BRACKET = re.compile(
     rb"\s*(?:[\w.-]{1,60}[:/])?(" + WORDS.encode() + rb"|[DIWEF])(?:/[\w-]{1,60})?\s*", re.IGNORECASE
 )
 _PID = re.compile(rb"\d{1,10}(?:#\d{1,10})?(?=[\s:|])")
-_NAME = re.compile(rb"\s*([A-Za-z_][A-Za-z_.$:/ -]{0,80}?)\s*")
+_NAME = re.compile(rb"[A-Za-z_][A-Za-z_.$:/ -]{0,80}")
+_THREAD = re.compile(rb"(?:pid|tid|process|thread|worker)\b", re.IGNORECASE)
 _LOGGER = re.compile(
     rb"([A-Za-z_$](?:[\w$./@-]|::){0,160}(?::[\w<>]{1,80}:\d{1,9})?)(?:(?=\s{0,60}: )|:$|(?=\s{1,40}\| | - |: ))"
 )
+_CODE = re.compile(rb"[^.\d]*\d[^.]*")
 _AFTER_COLON = re.compile(rb"([A-Za-z_][\w.]{0,120}):")
 _SYSLOG = re.compile(rb"(?:[\w.:/-]{1,80} )?([\w./()@-]{1,80}?)(?:\[\d{1,10}\])?: ")
 _SYSLOG_TIME = re.compile(rb"(?:<\d{1,3}>)?[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d ")
@@ -83,7 +85,9 @@ class _Walk:
             self._syslog()
         for _ in range(_MOST_FIELDS):
             self._at = _end(_GAP, line, self._at)
-            if not (self._take_level() or ((stamped or self._level) and self._take_other())):
+            if self._take_level() or self._take_bracketed_level():
+                continue
+            if not (stamped or self._level) or not self._take_other():
                 break
         self._by_body()
         return Header(self._level, self._logger, _text(line[self._at :]), by_number=self._by_number)
@@ -125,27 +129,31 @@ class _Walk:
             return True
         return self._take_bracket() or self._take_logger()
 
+    def _take_bracketed_level(self) -> bool:
+        found = None if self._level and not self._by_number else _BRACKET.match(self._line, self._at)
+        level = _IN_BRACKET.fullmatch(found[1]) if found else None
+        if not found or not level:
+            return False
+        self._level, self._by_number, self._at = level_of_word(_text(level[1])), False, found.end()
+        return True
+
     def _take_bracket(self) -> bool:
         found = _BRACKET.match(self._line, self._at)
         if not found:
             return False
-        inner = found[1]
-        level = _IN_BRACKET.fullmatch(inner)
-        if level and not self._level:
-            self._level = level_of_word(_text(level[1]))
-        elif name := _NAME.fullmatch(inner):
-            # A name in brackets is a thread as often as a logger: what comes later and looks like one is believed more.
-            if b" " in name[1] and self._level:
-                return False
-            self._logger = self._logger or _text(name[1])
-        elif b" " in inner.strip() and self._level:
+        inner = found[1].strip()
+        if b" " in inner and self._level and not _THREAD.match(inner):
             return False
+        if name := _NAME.fullmatch(inner):
+            # A name in brackets is a thread as often as a logger: what comes later and looks like one is believed more.
+            self._logger = self._logger or _text(name[0])
         self._at = found.end()
         return True
 
     def _take_logger(self) -> bool:
         found = None if self._firm else _LOGGER.match(self._line, self._at)
-        if not found or BARE_ERROR.match(self._line, self._at):
+        # A word with digits and no dot is a code, as in 'AH00128: no such file', and says what happened.
+        if not found or BARE_ERROR.match(self._line, self._at) or _CODE.fullmatch(found[1]):
             return False
         self._logger, self._firm, self._at = _text(found[1]), True, found.end()
         return True

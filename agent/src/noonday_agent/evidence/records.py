@@ -72,15 +72,18 @@ class Folder:
                 elif self._first is not None:
                     records.append(self._first)
                 self._first = line
-            elif self._goes_on(line):
+                continue
+            self._shape.saw(begun)
+            begun = 0
+            if self._goes_on(line):
                 self._append(line)
                 if self._count >= MOST_LINES:
                     records.append(self._close())
-            else:
-                begins = self._shape.newest.match
-                if self._first is not None:
-                    records.append(self._close())
-                self._first = line or None
+                continue
+            begins = self._shape.newest.match
+            if self._first is not None:
+                records.append(self._close())
+            self._first = line or None
         if lines:
             self._fed_at = now
         self._shape.saw(begun)

@@ -34,6 +34,18 @@ _KNOWN = re.compile(
 _CARD = re.compile(r"(?<![\d.])\d(?:[ -]?\d){12,18}(?![\d.])", re.ASCII)
 
 
+# Each expression with what it replaces by, and words without one of which it can't match: they cost far less to find.
+_MASKS: tuple[tuple[re.Pattern[str], str, tuple[str, ...]], ...] = (
+    (_AUTHORIZATION, rf"\1{GONE}", ("authorization",)),
+    (_COOKIE, rf"\1{GONE}", ("cookie",)),
+    (_NAMED, rf"\1{GONE}", ("pass", "pwd", "secret", "token", "key", "credential", "sess", "csrf", "signature")),
+    (_BEARER, rf"\1 {GONE}", ("bearer", "basic")),
+    (_KNOWN, GONE, ("eyj", "akia", "asia", "gh", "xox", "k_live_", "-----begin ")),
+    (_URL, f"{GONE}@", ("@",)),
+    (EMAIL, GONE, ("@",)),
+)
+
+
 class Redactor:
     """The built-in masks, then the patterns of agent.toml, whose whole match goes."""
 
@@ -42,13 +54,10 @@ class Redactor:
 
     def clean(self, text: str) -> str:
         """The text without what must not leave the host. The built-in masks take time linear in its length."""
-        text = _AUTHORIZATION.sub(rf"\1{GONE}", text)
-        text = _COOKIE.sub(rf"\1{GONE}", text)
-        text = _NAMED.sub(rf"\1{GONE}", text)
-        text = _BEARER.sub(rf"\1 {GONE}", text)
-        text = _KNOWN.sub(GONE, text)
-        if "@" in text:
-            text = EMAIL.sub(GONE, _URL.sub(f"{GONE}@", text))
+        lower = text.lower()
+        for expression, instead, hints in _MASKS:
+            if any(hint in lower for hint in hints):
+                text = expression.sub(instead, text)
         text = _CARD.sub(_card, text)
         for pattern in self._patterns:
             text = pattern.sub(GONE, text)

@@ -29,6 +29,7 @@ LEVEL_FIRST = re.compile(
 )
 KLOG = re.compile(rb"([DIWEF])\d{4} \d\d:\d\d:\d\d\.\d{1,9}\s{1,4}\d{1,9} ([\w./-]{1,80}):\d+\] ")
 RUBY = re.compile(rb"[DIWEFA], \[[\dT:. #-]{10,60}\]\s{1,4}")
+ACCESS = re.compile(rb"[0-9A-Za-z.:_-]{1,255} \S{1,64} \S{1,64} \[\d\d/[A-Z][a-z]{2}/\d{4}:")
 _ENOUGH = 1000
 
 
@@ -36,7 +37,7 @@ class Shape:
     """Tries first what matched last, so that a file of one kind costs one match a line."""
 
     def __init__(self) -> None:
-        self._kinds = [*TIMES, JSON, LOGFMT, LEVEL_FIRST, KLOG, RUBY]
+        self._kinds = [*TIMES, JSON, LOGFMT, LEVEL_FIRST, KLOG, RUBY, ACCESS]
         self._begun = 0
         self._others = 0
 

@@ -56,7 +56,7 @@ _NODE_HEAD = re.compile(
 _NODE_LIBRARY = re.compile(r"node_modules|^node:|^internal/|^native\b|<anonymous>")
 
 _PHP = re.compile(r"^#\d+ (?:([^\n(]{1,400})\(\d+\): |\[internal function\]: )([^\n(]{1,200})", re.MULTILINE)
-_PHP_HEAD = re.compile(r"(?:Uncaught (?:exception ')?|PHP )?([A-Z][\w\\]{0,160}(?:Exception|Error))\b")
+_PHP_HEAD = re.compile(r"Uncaught (?:exception ')?([A-Z][\w\\]{0,160})|\b([A-Z][\w\\]{0,160}(?:Exception|Error)\b)")
 _PHP_PLACE = re.compile(r" in (/[^\s:]{1,400}?)(?::\d+| on line \d+|\(\d+\))")
 
 _GO = re.compile(r"^([^\s]{1,300})\([^()\n]{0,200}\)\n\t([^\s:]{1,400}):\d+", re.MULTILINE)
@@ -133,7 +133,7 @@ def _php(record: str) -> Trace | None:
     if place := _PHP_PLACE.search(record, 0, found[0].start()):
         frames.insert(0, _Frame(_short(place[1]), "/vendor/" not in place[1]))
     kind = _PHP_HEAD.search(record, 0, found[0].start())
-    return _trace(kind[1] if kind else "", frames)
+    return _trace(kind[1] or kind[2] if kind else "", frames)
 
 
 def _go(record: str) -> Trace | None:
