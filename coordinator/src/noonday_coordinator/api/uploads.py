@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -22,14 +20,13 @@ from noonday_coordinator.core.commands import Push
 from noonday_coordinator.store.artifacts import taken
 from noonday_coordinator.words import say_all
 from noonday_shared.envelope import LARGEST
-from noonday_shared.errors import BadInput, NoondayError, Temporary
+from noonday_shared.errors import BadInput, Temporary
 from noonday_shared.release.manifest import SignedRelease
 
 router = APIRouter(tags=["releases"])
 downloads = APIRouter(tags=["releases"])
 
 _PIECE = 1 << 20
-_DRAIN = 30.0
 _BODY = {
     "requestBody": {
         "required": True,
@@ -50,16 +47,12 @@ async def push(
 
     Safe to repeat with the same content; the same version with other content is refused.
     """
-    body = _Body(request.stream())
+    # A refusal may come before the body has ended: uvicorn then reads on and drops the rest, so that the client, which
+    # is still sending, sees the reason and not a broken connection.
     try:
-        return await _push(app, body, context, by, manifest_bytes)
+        return await _push(app, _Body(request.stream()), context, by, manifest_bytes)
     except ClientDisconnect as error:
         raise Temporary("The upload broke off.", next_action="push it again") from error
-    except NoondayError:
-        # A client that is still sending would see a broken connection instead of the reason.
-        with suppress(ClientDisconnect):
-            await body.swallow(_DRAIN)
-        raise
 
 
 @downloads.head("/artifacts/{capability}/{name}", include_in_schema=False)
@@ -89,13 +82,6 @@ class _Body:
         taken_now = bytes(self._left[:size])
         del self._left[:size]
         return taken_now
-
-    async def swallow(self, within: float) -> None:
-        """Read to the end, or for `within` seconds."""
-        deadline = time.monotonic() + within
-        self._left.clear()
-        while time.monotonic() < deadline and await anext(self._stream, None) is not None:
-            pass
 
 
 async def _push(app: str, body: _Body, context: Context, by: str, manifest_bytes: int) -> m.Pushed:
