@@ -107,11 +107,12 @@ def _newest(made: World, version: str) -> Any:
 
 
 def _evidence(rollout: Any) -> tuple[str, ...]:
-    lines = [rollout["verdict_reason"] or rollout["reason"]]
+    reason = rollout["verdict_reason"] or rollout["reason"]
+    lines = [reason]
     for finding in rollout["findings"]:
-        lines.append(f"{'against it' if finding['blames'] else 'known'}: {finding['words']}")
-        if finding["blames"] and finding["samples"]:
-            lines.append(f"  {finding['samples'][0].splitlines()[0]}")
+        if finding["words"] not in reason:
+            lines.append(finding["words"])
+        lines += [f"  {sample.splitlines()[0]}" for sample in finding["samples"][:1]]
     return tuple(lines)
 
 
@@ -138,10 +139,10 @@ def _new_error(rollout: Any, made: World) -> tuple[str, ...]:
 
 def _old_code(rollout: Any, made: World) -> tuple[str, ...]:
     missed = []
-    canary = rollout["hosts"][0]
-    trouble = canary["reason"] + (canary["report"]["trouble"] if canary["report"] else "")
-    if "old" not in trouble.lower() and "prove" not in trouble.lower():
-        missed.append(f"the proof of running code did not stop it, but: {trouble or 'nothing'}")
+    if "prove:" not in rollout["verdict_reason"]:
+        missed.append(f"the proof of running code did not stop it, but: {rollout['verdict_reason'] or 'nothing'}")
+    if rollout["requests"]:
+        missed.append(f"it returned to the load balancer and answered {rollout['requests']} requests")
     return (*missed, *_only_the_canary(rollout))
 
 

@@ -120,6 +120,7 @@ app = "{APP}"
 hosts = {{ role = "web" }}
 canary = 1
 examine = {self.shape.examine}
+examine_most = {self.shape.examine * 3}
 least_requests = {self.shape.least_requests}
 waves = ["100%"]
 max_unavailable = 1
