@@ -13,13 +13,16 @@ from dataclasses import replace
 from noonday_coordinator.core.commands import Command, Deploy
 from noonday_coordinator.core.decide import decide
 from noonday_coordinator.core.events import (
+    Assigned,
     CoordinatorStarted,
     Event,
     HostEnrolled,
+    HostJudged,
     HostRemoved,
     HostReported,
     Record,
     Stage,
+    StageEntered,
 )
 from noonday_coordinator.core.evolve import evolve, fold
 from noonday_coordinator.core.plan import Plan, plan_deploy
@@ -37,6 +40,7 @@ from noonday_coordinator.verdict.protocol import Case, Judge
 from noonday_shared import topology
 from noonday_shared.bus.protocol import Bus
 from noonday_shared.clock import Clock
+from noonday_shared.crashpoint import crashpoint
 from noonday_shared.envelope import seal
 from noonday_shared.errors import BadInput, NoondayError, Temporary
 from noonday_shared.keys import SigningKey
@@ -169,12 +173,14 @@ class Engine:
             body = seal(ASSIGNMENT, assignment, self._key)
             slot = f"{assignment.host}/{assignment.app}"
             self._bus.publish("", topology.agent_queue(assignment.host), body, slot=slot)
+            crashpoint(f"coordinator:said:{assignment.goal}")
 
     def _keep(self, events: Sequence[Event], by: str) -> tuple[Record, ...]:
         """On disk first, then folded: what is not kept did not happen."""
         records = self._log.append(events, at=self._clock.now(), by=by)
         state = self.state
         for record in records:
+            crashpoint(f"coordinator:kept:{_name(record.event)}")
             state = evolve(state, record)
         self.state = state
         return records
@@ -252,3 +258,12 @@ class Engine:
             known=self._history.known(rollout.app),
             now=now,
         )
+
+
+def _name(event: Event) -> str:
+    """As in 'Promoted', 'StageEntered:examining', 'Assigned:serving'."""
+    match event:
+        case StageEntered(stage=more) | Assigned(goal=more) | HostJudged(state=more):
+            return f"{type(event).__name__}:{more}"
+        case _:
+            return type(event).__name__
