@@ -154,6 +154,7 @@ class FakeHost:
             clock=self.clock,
             changed=self._note,
             restarted=self.restarted_into.append,
+            arrived=lambda: None,
         )
         return self.runner
 

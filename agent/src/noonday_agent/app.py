@@ -97,6 +97,7 @@ class HostedApp:
             clock=clock,
             changed=changed,
             restarted=self._restarted,
+            arrived=self._monitor.arrived,
         )
         self._leaving = threading.Event()
         self._threads = [

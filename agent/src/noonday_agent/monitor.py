@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from noonday_agent.config import App
 from noonday_agent.parts import Parts
@@ -24,7 +24,7 @@ class Seen:
 
 
 class Monitor:
-    """One app. Used by one thread, but `forgive` may be called from any."""
+    """One app. `look` is called by one thread, the rest by any."""
 
     def __init__(self, settings: App, parts: Parts) -> None:
         self._settings = settings
@@ -38,6 +38,11 @@ class Monitor:
     def forgive(self) -> None:
         """The agent restarts the app: what runs at the next look is what should run."""
         self._forgiven = True
+
+    def arrived(self) -> None:
+        """The app was just seen healthy and in service: nobody has to wait for the next look to know it."""
+        self._failures = 0
+        self.seen = replace(self.seen, healthy=True, in_service=True)
 
     def look(self) -> Seen:
         """Ask everything once; blocks as long as the parts' own timeouts. Never raises a `NoondayError`."""

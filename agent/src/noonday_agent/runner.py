@@ -44,9 +44,12 @@ class AppRunner:
         clock: Clock,
         changed: Callable[[], None],
         restarted: Callable[[str], None],
+        arrived: Callable[[], None],
     ) -> None:
         """`changed` is called after each change of the journal, `restarted` with the id of the release that the app
-        was just restarted into. Raises `Permanent` when the journal can't be read."""
+        was just restarted into, `arrived` when it was just seen healthy and in service.
+
+        Raises `Permanent` when the journal can't be read."""
         self._host = host
         self._app = app
         self._steps = steps
@@ -56,6 +59,7 @@ class AppRunner:
         self._clock = clock
         self._changed = changed
         self._restarted = restarted
+        self._arrived = arrived
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._leaving = threading.Event()
@@ -134,6 +138,8 @@ class AppRunner:
     def _note(self, attempt: Attempt, result: Result) -> None:
         if isinstance(result, Done) and attempt.stage is Stage.RESTART:
             self._restarted(attempt.destination)
+        if isinstance(result, Done) and attempt.stage is Stage.CONFIRM:
+            self._arrived()
 
     def _prune(self) -> None:
         """Old releases go; what is live, was proven or is named as previous stays."""

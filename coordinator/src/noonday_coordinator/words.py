@@ -96,9 +96,8 @@ def _inside(event: Inside) -> str:
             return f"Stage {stage.value}{where}{_colon(reason)}."
         case e.HostJudged(_, host, state, reason):
             return f"{host} is {state}{_colon(reason)}."
-        case e.VerdictReached(_, verdict, reason, requests, findings):
-            blamed = [finding.words.rstrip(".") for finding in findings if finding.blames]
-            return f"Verdict after {requests} requests: {verdict}{_colon('; '.join([reason.rstrip('.'), *blamed]))}."
+        case e.VerdictReached(_, verdict, reason, requests):
+            return f"Verdict after {requests} requests: {verdict}{_colon(reason)}."
         case e.Asked(_, question):
             return f"Waits for a person: {question}"
         case e.Promoted():

@@ -167,7 +167,9 @@ def _rollout_event(rollout: Rollout, record: e.Record, event: RolloutEvent) -> R
                 asked="", promoted=False,
             )  # fmt: skip
         case e.HostJudged(_, host, state, reason):
-            moved = InRollout(HostState(state), record.at, reason)
+            on_its_way = HostState(state) in (HostState.GOING_BACK, HostState.BACK)
+            why = reason or (rollout.hosts[host].reason if on_its_way else "")
+            moved = InRollout(HostState(state), record.at, why)
             return replace(rollout, hosts=_put(rollout.hosts, host, moved))
         case e.VerdictReached(_, verdict, _, requests, findings):
             return replace(rollout, verdict=verdict, requests=requests, findings=findings)

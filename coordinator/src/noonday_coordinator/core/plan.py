@@ -8,6 +8,7 @@ from noonday_coordinator.core.policy import Policy, share_of
 from noonday_coordinator.core.state import Host, State
 from noonday_coordinator.core.view import View
 from noonday_shared.errors import BadInput
+from noonday_shared.messages import Goal
 from noonday_shared.names import ReleaseRef
 
 
@@ -38,6 +39,7 @@ def plan_deploy(
 ) -> Plan:
     """Raises `BadInput` naming the rule when the release can't be rolled out now."""
     app = state.app(policy.app)
+    none_under_way(state, policy.app)
     release = app.releases.get(version)
     if release is None:
         known = ", ".join(sorted(app.releases)) or "none"
@@ -45,7 +47,7 @@ def plan_deploy(
             "not-pushed", f"{app.name} {version} was not pushed (pushed: {known})", "noonday release push FILE"
         )
     if release.blocked:
-        again = f"noonday release unblock {app.name} {version}"
+        again = f"noonday release unblock {app.name} {version} --why WHY"
         raise _refused("blocked", f"{app.name} {version} was {release.blocked}", again)
     hosts = members(state, view, policy, now=now)
     if all(_runs(host, app.name, release.ref) for host in hosts):
@@ -101,6 +103,18 @@ def members(state: State, view: View, policy: Policy, *, now: float) -> tuple[Ho
     if drained:
         raise _refused("drained", f"drained by an operator: {', '.join(drained)}", "noonday undrain HOST")
     return hosts
+
+
+def none_under_way(state: State, app: str) -> None:
+    """Raises `BadInput` naming the rollout of this app that is under way, or its host that is still on its way back."""
+    rollout = state.active(app)
+    if rollout is not None:
+        text = f"{rollout.id} ({app} {rollout.release.version}, by {rollout.by}) is under way: {rollout.stage}"
+        raise _refused("rollout-under-way", text, f"noonday show {rollout.id}, noonday abort {app}")
+    out = [name for name, host in state.hosts.items() if app in host.apps and state.goal_of(name, app) is Goal.OUT]
+    waiting = [name for name in out if not state.hosts[name].drained_by]
+    if waiting:
+        raise _refused("returning", f"{', '.join(waiting)} is on its way back into service", "try again in a moment")
 
 
 def drain_limit(policy: Policy, total: int, *, allow_outage: bool) -> int:

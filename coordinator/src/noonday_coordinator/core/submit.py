@@ -8,7 +8,6 @@ from noonday_coordinator.core.plan import plan_deploy, plan_rollback
 from noonday_coordinator.core.state import Host, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_shared.errors import BadInput
-from noonday_shared.messages import Goal
 
 
 def submit(state: State, view: View, command: c.Command, *, now: float, by: str) -> tuple[e.Event, ...]:
@@ -39,7 +38,6 @@ def submit(state: State, view: View, command: c.Command, *, now: float, by: str)
 
 
 def _deploy(state: State, view: View, command: c.Deploy, now: float) -> tuple[e.Event, ...]:
-    _free(state, command.app)
     plan = plan_deploy(state, view, command.policy, command.version, now=now, allow_outage=command.allow_outage)
     if plan.nothing_to_do:
         return ()
@@ -134,19 +132,6 @@ def _unblock(state: State, command: c.Unblock) -> tuple[e.Event, ...]:
     if not release.blocked:
         raise _refused("not-blocked", f"{command.app} {command.version} is not blocked", "noonday deploy")
     return (e.ReleaseUnblocked(command.app, release.ref, command.why),)
-
-
-def _free(state: State, app: str) -> None:
-    rollout = state.active(app)
-    if rollout is not None:
-        text = f"{rollout.id} ({app} {rollout.release.version}, by {rollout.by}) is under way: {rollout.stage}"
-        raise _refused("rollout-under-way", text, f"noonday show {rollout.id}, noonday abort {app}")
-    drained = [
-        host.name for host in state.hosts.values() if app in host.apps and state.goal_of(host.name, app) is Goal.OUT
-    ]
-    waiting = [name for name in drained if not state.hosts[name].drained_by]
-    if waiting:
-        raise _refused("returning", f"{', '.join(waiting)} is on its way back into service", "try again in a moment")
 
 
 def _under_way(state: State, app: str) -> Rollout:

@@ -45,15 +45,17 @@ def _finding(case: Case, key: str, arm: Arm) -> Finding:
     known = _known_words(case, key)
     release = case.rollout.release
     where = f"{arm.total} record{'s' if arm.total != 1 else ''} on {_list(arm.counts)}"
+    what = f"'{_headline(arm.sample.text)}'"
     if known:
-        kind, blames, words = "known-error", False, f"{arm.sample.level} known: {where}; {known}"
+        kind, blames = "known-error", False
+        words = f"{arm.sample.level} known, {what}: {where}; {known}"
     elif not _comparable(case):
         kind, blames = "new-error", False
-        words = f"{arm.sample.level} on {release}: {where}; no old server and no history to compare it with"
+        words = f"{arm.sample.level} on {release}, {what}: {where}; no old server and no history to compare it with"
     else:
         kind, blames = "new-error", arm.total >= case.rollout.policy.least_new_errors
         rare = "" if blames else f" (fewer than {case.rollout.policy.least_new_errors}, so a person looks)"
-        words = f"{arm.sample.level} new with {release}: {where}, {_never(case)}{rare}"
+        words = f"{arm.sample.level} new with {release}, {what}: {where}, {_never(case)}{rare}"
     return Finding(
         key=key,
         kind="known-error" if kind == "known-error" else "new-error",
@@ -92,6 +94,11 @@ def _comparable(case: Case) -> bool:
     return any(one.records for one in case.old.values()) or any(
         known.releases - untrusted for known in case.known.values()
     )
+
+
+def _headline(text: str) -> str:
+    first = text.partition("\n")[0].strip()
+    return first if len(first) <= 90 else f"{first[:89]}…"
 
 
 def _never(case: Case) -> str:
