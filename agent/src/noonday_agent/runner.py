@@ -17,6 +17,7 @@ from noonday_agent.journal_file import JournalFile
 from noonday_agent.parts import Releases
 from noonday_agent.steps import Steps, delay_of
 from noonday_shared.clock import Clock
+from noonday_shared.crashpoint import crashpoint
 from noonday_shared.errors import NoondayError
 from noonday_shared.messages import Assignment, Outcome
 
@@ -75,6 +76,7 @@ class AppRunner:
         """Journal it; the work begins in the runner's own thread. Raises `BadInput` when it is refused."""
         with self._lock:
             self._keep(take(self._journal, assignment, host=self._host, now=self._clock.now()))
+        crashpoint(f"agent:taken:{assignment.goal}")
         self._wake.set()
 
     def run(self) -> None:
@@ -108,9 +110,11 @@ class AppRunner:
             self._recovered = False
             self._keep(about_to(self._journal))
             journal = self._journal
+        crashpoint(f"agent:before:{attempt.way}:{attempt.stage}")
         result = self._steps.execute(
             journal, recovered=recovered, now=self._clock.now(), cancelled=lambda: self._superseded(attempt)
         )
+        crashpoint(f"agent:after:{attempt.way}:{attempt.stage}")
         if self._leaving.is_set() and attempt.stage is Stage.PREPARE:
             return 0.0  # it was cut short by us, which says nothing of the release
         self._note(attempt, result)
