@@ -6,6 +6,7 @@ from typing import assert_never
 
 from noonday_coordinator.core import events as e
 from noonday_coordinator.core.events import Event, Record
+from noonday_shared.messages import Outcome
 from noonday_shared.names import ReleaseRef
 
 
@@ -13,7 +14,7 @@ def say(event: Event) -> str:
     """What happened, without when and by whom."""
     match event:
         case e.HostReported(host, app, report):
-            return f"{host} reports {app}: {_report(report)}."
+            return f"{host} {app}: {_report(report)}."
         case e.Assigned():
             return _assigned(event)
         case (
@@ -143,16 +144,14 @@ def _assigned(event: e.Assigned) -> str:
 
 
 def _report(report: e.Report) -> str:
-    parts = [report.phase.value + (f" ({report.step})" if report.step else "")]
-    if report.outcome.value != "none":
-        parts.append(f"{report.outcome.value} at generation {report.generation}")
-    if report.going_back:
-        parts.append("going back")
-    parts.append(f"live {report.live or 'nothing'}")
-    parts.append({True: "in service", False: "out of service", None: "service unknown"}[report.in_service])
+    """What a person wants to follow: the step, what is live, the place in the load balancer, and what went wrong."""
+    parts = [f"going back, {report.phase}" if report.going_back else report.phase.value]
+    parts.append(f"on {report.live.rpartition('-')[0] or report.live or 'nothing'}")
+    parts.append({True: "in service", False: "out of service", None: "place in service unknown"}[report.in_service])
     if report.healthy is False:
-        parts.append("unhealthy")
-    trouble = f"; {str(report.trouble).rstrip('.')}" if report.trouble else ""
+        parts.append("not healthy")
+    ended_badly = report.outcome in (Outcome.REVERTED, Outcome.FAILED)
+    trouble = f"; {str(report.trouble).rstrip('.')}" if report.trouble and (ended_badly or report.going_back) else ""
     return ", ".join(parts) + trouble
 
 

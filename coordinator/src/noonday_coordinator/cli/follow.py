@@ -148,6 +148,7 @@ class Lines:
     waits_for_people: bool = False
     _is_away: bool = field(default=False, init=False)
     _spoke: float = field(default=0.0, init=False)
+    _said: dict[str, str] = field(default_factory=dict, init=False)
 
     def seen(self, info: RolloutInfo, fresh: tuple[EventReply, ...]) -> None:
         if self._is_away:
@@ -155,7 +156,10 @@ class Lines:
             self._is_away = False
         for event in fresh:
             self.out.record("event", event)
-            self.out.show(event_line(event))
+            # A host reports every detail; for people a line is worth it when its words are new.
+            if event.kind != "host-reported" or self._said.get(event.host) != event.words:
+                self.out.show(event_line(event))
+            self._said[event.host] = event.words
         now = self.clock.monotonic()
         if fresh or not self._spoke:
             self._spoke = now
