@@ -145,7 +145,7 @@ def test_the_cache_is_bounded_and_forgets_nothing_that_matters() -> None:
     assert signer.sign(ERROR) == first
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 @given(st.lists(st.binary(max_size=200), max_size=20))
 def test_any_bytes_are_counted_as_something(records: list[bytes]) -> None:
     counted([b"ERROR: " + record for record in records] + records)

@@ -86,13 +86,13 @@ PIECES = st.one_of(
 BODIES = st.lists(PIECES, max_size=12).map("".join)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=150)
 @given(BODIES)
 def test_masking_twice_is_masking_once(body: str) -> None:
     assert mask(mask(body)) == mask(body)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 @given(BODIES)
 def test_a_masked_text_holds_no_digit_and_is_bounded(body: str) -> None:
     masked = mask(body * 20)
@@ -100,7 +100,7 @@ def test_a_masked_text_holds_no_digit_and_is_bounded(body: str) -> None:
     assert not any(digit in masked for digit in "0123456789")
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 @given(st.lists(st.sampled_from(["order", "paid", "user", "by", "in", "ms", "id"]), min_size=1), st.data())
 def test_the_same_line_with_other_numbers_has_the_same_identity(words: list[str], data: st.DataObject) -> None:
     numbers = st.integers(min_value=0, max_value=10**12)
@@ -114,6 +114,6 @@ def test_the_same_line_with_other_numbers_has_the_same_identity(words: list[str]
 def test_hostile_bodies_take_linear_time(unit: str) -> None:
     body = unit * 400_000
     began = time.process_time()
-    for _ in range(20):
+    for _ in range(10):
         mask(body)
     assert time.process_time() - began < 1.0

@@ -80,7 +80,7 @@ TRACES = {
     "python chained": (CHAINED, "RuntimeError in app/shop/web.py show"),
     "java": (JAVA, "com.shop.CardRefused in com.shop.Pay.charge < com.shop.Web.handle"),
     "node": (NODE, "TypeError in src/cart.js total < src/server.js"),
-    "php": (PHP, "App\\CardRefused in src/Pay.php < src/Web.php App\\Pay->charge"),
+    "php": (PHP, "App\\CardRefused in web/src/Pay.php < src/Web.php App\\Pay->charge"),
     "go": (
         GO,
         "panic: runtime error: index out of range [<*>] with length <*> "
