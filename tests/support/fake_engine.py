@@ -48,7 +48,8 @@ class FakeEngine:
         return self.keep(*submit(self.state, self.view, command, now=self.clock.now(), by=by), by=by)
 
     def plan(self, command: Deploy) -> Plan:
-        return plan_deploy(self.state, self.view, command.policy, command.version, now=self.clock.now())
+        now, outage = self.clock.now(), command.allow_outage
+        return plan_deploy(self.state, self.view, command.policy, command.version, now=now, allow_outage=outage)
 
     def keep(self, *events: Event, by: str = "coordinator") -> tuple[Record, ...]:
         """Take these for facts."""

@@ -27,6 +27,13 @@ def test_a_plan_changes_nothing(fleet: Api) -> None:
     assert len(fleet.engine.log.read()) == before
 
 
+def test_the_only_host_of_a_fleet_is_planned_for_when_the_outage_was_allowed_in_words(fleet: Api) -> None:
+    for host in HOSTS[1:]:
+        fleet.delete(f"/hosts/{host}")
+    assert fleet.post("/apps/web/plan", {"version": "1.1.0"}, 409)["rule"] == "only-host"
+    assert fleet.post("/apps/web/plan", {"version": "1.1.0", "allow_outage": True})["waves"] == [["web-1"]]
+
+
 def test_a_rollout_that_has_nothing_to_do_says_so(fleet: Api) -> None:
     ref = fleet.engine.state.app("web").releases["1.1.0"].ref
     for host in HOSTS:
