@@ -131,7 +131,7 @@ class Health(Settings):
     url: str = Field(pattern=r"^https?://[^/]+$", description="the app itself on this host, not through the balancer")
     path: str = Field(default="/", pattern=r"^/", description="answers 2xx when the app is well")
     timeout: Seconds = Field(default=2.0, description="for one request")
-    within: Seconds = Field(default=60.0, description="from the restart until it must be well")
+    within: Seconds = Field(default=60.0, description="for the new code to be seen, and again to be well")
     successes: int = Field(default=2, ge=1, le=100, description="good answers in a row that count as well")
     every: Seconds = Field(default=5.0, description="between probes while nothing is changing")
 
@@ -147,10 +147,13 @@ class Drain(Settings):
 
 
 class LogFile(Settings):
-    """A log of the app, followed over rotation. Requests are counted from access logs, errors from the others."""
+    """A log of the app, followed over rotation and truncation. Read for error records and for requests."""
 
     path: Path = Field(description="the file; it may come later")
-    kind: Literal["auto", "access"] = Field(default="auto", description="'access': one request a line, with a status")
+    kind: Literal["auto", "access"] = Field(
+        default="auto",
+        description="'access': one request a line, with a status; 'auto': each line is what it looks like",
+    )
 
 
 class Hooks(Settings):

@@ -28,11 +28,18 @@ UrlPath = Annotated[str, Field(pattern=r"^/")]
 
 
 class HookFiles(Settings):
-    """Executables of the release, run on each host with NOONDAY_RELEASE, _PREVIOUS, _ROLLOUT and _HOST."""
+    """Executables of the release, run in its folder with NOONDAY_APP, _HOST, _RELEASE, _PREVIOUS and _ROLLOUT.
+
+    Not run on the way back.
+    """
 
     pre_activate: InnerPath | None = Field(default=None, description="before the drain; failing changes nothing")
-    post_activate: InnerPath | None = Field(default=None, description="after the app is well, before its return")
-    post_return: InnerPath | None = Field(default=None, description="back in the load balancer")
+    post_activate: InnerPath | None = Field(
+        default=None, description="after the app is well, before its return; failing sends it back"
+    )
+    post_return: InnerPath | None = Field(
+        default=None, description="once it is back in the load balancer; failing sends it back"
+    )
 
 
 class ReleaseManifest(Settings):
