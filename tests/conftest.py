@@ -1,1 +1,1 @@
-pytest_plugins = ["support.rabbitmq", "support.supervisord"]
+pytest_plugins = ["support.rabbitmq", "support.supervisord", "support.fleet"]

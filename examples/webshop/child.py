@@ -34,6 +34,11 @@ class Child:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll()
+
     def must_run(self) -> None:
         """Raises `Temporary` with its last words when it has ended."""
         if self._process.poll() is not None:

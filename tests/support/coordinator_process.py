@@ -21,6 +21,8 @@ class CoordinatorProcess:
     made: Made
     url: str
     process: subprocess.Popen[str] | None = field(default=None)
+    env: dict[str, str] | None = field(default=None)
+    """Of the process; the test's own when None."""
 
     @classmethod
     def on(cls, folder: Path, broker_url: str) -> CoordinatorProcess:
@@ -34,7 +36,7 @@ class CoordinatorProcess:
     def start(self) -> None:
         """Block until the API answers."""
         with (self.made.config.parent / "serve.log").open("a") as log:
-            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, text=True)
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, text=True, env=self.env)
         eventually(self._answers, what=f"an answer of {self.url}", within=30)
 
     def client(self) -> Client:
