@@ -154,5 +154,5 @@ def _blocked(context: Context) -> Iterator[Check]:
             if release.blocked:
                 version = release.ref.version
                 text = f"{app.name} {version} is blocked: {release.blocked}"
-                fix = f"nothing; or, once it is understood: noonday release unblock {app.name} {version}"
+                fix = f"nothing; or, once it is understood: noonday release unblock {app.name} {version} --why WHY"
                 yield Check(name="blocked", state="ok", text=text, next_action=fix)
