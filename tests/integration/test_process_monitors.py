@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from noonday_agent.evidence.monitors import host_gauges, tree_gauges
-from noonday_agent.evidence.restarts import Restarts
 from noonday_shared.clock import SystemClock
 from support.eventually import eventually
 from support.fake_clock import FakeClock
@@ -113,31 +112,3 @@ def test_the_host_has_gauges_and_a_missing_folder_only_costs_the_disk(tmp_path: 
     assert gauges["host_memory_available_bytes"] > 0
     assert gauges["host_disk_free_bytes"] > 0
     assert "host_disk_free_bytes" not in host_gauges(tmp_path / "missing")
-
-
-def test_only_starts_that_nobody_asked_for_are_counted() -> None:
-    processes = [start("input()") for _ in range(4)]
-    try:
-        first, asked, crashed, again = (process.pid for process in processes)
-        restarts = Restarts()
-        assert restarts.look(first) == 0
-        assert restarts.look(first) == 0
-        restarts.asked()
-        assert restarts.look(None) == 0
-        assert restarts.look(asked) == 0
-        assert restarts.look(crashed) == 1
-        restarts.settled()
-        assert restarts.look(again) == 2
-        restarts.asked()
-        assert restarts.count == 0
-        restarts.settled()
-        assert restarts.look(first) == 1
-    finally:
-        for process in processes:
-            stop(process)
-
-
-def test_a_process_that_is_gone_is_no_start() -> None:
-    process = start("")
-    process.communicate()
-    assert Restarts().look(process.pid) == 0

@@ -109,6 +109,9 @@ class MortalSteps(Steps):
     def die_at(self, stage: Stage, *, after: bool) -> None:
         self._doom: tuple[Stage, bool] | None = (stage, after)
 
+    def live_on(self) -> None:
+        self._doom = None
+
     def execute(self, journal: Journal, *, recovered: bool, now: float, cancelled: Callable[[], bool]) -> Result:
         doom = getattr(self, "_doom", None)
         stage = journal.attempt.stage if journal.attempt else None
@@ -153,8 +156,7 @@ class FakeHost:
             limits=self.limits,
             clock=self.clock,
             changed=self._note,
-            restarted=self.restarted_into.append,
-            arrived=lambda: None,
+            watcher=self,
         )
         return self.runner
 
@@ -186,6 +188,15 @@ class FakeHost:
     def serves(self) -> str:
         """Id of the release that customers get from this host; empty when it gets no requests."""
         return self.running if self.place.gets_requests else ""
+
+    def restarting(self) -> None:
+        """The runner says so before each restart."""
+
+    def restarted(self, release: str) -> None:
+        self.restarted_into.append(release)
+
+    def arrived(self) -> None:
+        """The runner says so when the host is back."""
 
     # The prover's and the probe's verbs: the host is its own app.
 

@@ -96,8 +96,7 @@ class HostedApp:
             limits=limits_of(settings),
             clock=clock,
             changed=changed,
-            restarted=self._restarted,
-            arrived=self._monitor.arrived,
+            watcher=self,
         )
         self._leaving = threading.Event()
         self._threads = [
@@ -136,11 +135,19 @@ class HostedApp:
         releases = self.parts.releases
         return app_snapshot(self.runner.journal, self._monitor.seen, releases.live(), releases.prepared())
 
-    def _restarted(self, release: str) -> None:
+    def gauges(self) -> dict[str, float]:
+        return self._monitor.gauges(self._clock)
+
+    def restarting(self) -> None:
+        self._monitor.restarting()
+
+    def restarted(self, release: str) -> None:
         """What is logged from now on was written by the new process; what was read until now, by the old one."""
         self._epoch += 1
-        self._monitor.forgive()
         self.collector.begin(release, self._epoch)
+
+    def arrived(self) -> None:
+        self._monitor.arrived()
 
     def _watch(self) -> None:
         before = Seen()

@@ -43,7 +43,12 @@ class EvidenceSender:
         self._sent_at[app.name] = now
         self._seq += 1
         evidence = app.collector.evidence(
-            host=self._host, boot=self._boot, seq=self._seq, now=self._clock.now(), watching=app.watched
+            host=self._host,
+            boot=self._boot,
+            seq=self._seq,
+            now=self._clock.now(),
+            watching=app.watched,
+            gauges=app.gauges(),
         )
         # Lines are not cumulative, so a message that carries some has a slot of its own.
         slot = f"lines/{self._seq}" if evidence.lines else f"evidence/{app.name}/{evidence.epoch}"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field, replace
 
 from noonday_agent.config import App
+from noonday_agent.evidence.monitors import host_gauges, tree_gauges
+from noonday_agent.evidence.restarts import Restarts
 from noonday_agent.parts import Parts
+from noonday_shared.clock import Clock
 from noonday_shared.errors import NoondayError
 
 SICK_AFTER = 2
@@ -30,25 +34,37 @@ class Monitor:
         self._settings = settings
         self._parts = parts
         self._failures = 0
-        self._running: frozenset[tuple[int, float]] | None = None
-        self._restarts = 0
-        self._forgiven = False
+        self._restarts = Restarts()
+        self._lock = threading.Lock()
         self.seen = Seen()
 
-    def forgive(self) -> None:
-        """The agent restarts the app: what runs at the next look is what should run."""
-        self._forgiven = True
+    def restarting(self) -> None:
+        """The agent is about to restart the app: the next start is its own."""
+        with self._lock:
+            self._restarts.asked()
 
     def arrived(self) -> None:
         """The app was just seen healthy and in service: nobody has to wait for the next look to know it."""
+        main = self._main()
+        with self._lock:
+            restarts = self._restarts.look(main)
+            self._restarts.settled()
         self._failures = 0
-        self.seen = replace(self.seen, healthy=True, in_service=True)
+        self.seen = replace(self.seen, healthy=True, in_service=True, restarts=restarts)
 
     def look(self) -> Seen:
         """Ask everything once; blocks as long as the parts' own timeouts. Never raises a `NoondayError`."""
-        self._count_restarts()
-        self.seen = Seen(self._healthy(), self._in_service(), self._parts.pool.states(), self._restarts)
+        main = self._main()
+        with self._lock:
+            restarts = self._restarts.look(main)
+        self.seen = Seen(self._healthy(), self._in_service(), self._parts.pool.states(), restarts)
         return self.seen
+
+    def gauges(self, clock: Clock) -> dict[str, float]:
+        """The process tree's and the host's, by name with unit. What can't be told now is left out."""
+        main = self._main()
+        tree = tree_gauges(main[0], clock) if main else {}
+        return {**tree, **host_gauges(self._settings.root)}
 
     def _healthy(self) -> bool | None:
         answer = self._parts.probe.health(self._path(), self._settings.health.timeout)
@@ -71,14 +87,10 @@ class Monitor:
         except NoondayError:
             return None
 
-    def _count_restarts(self) -> None:
+    def _main(self) -> tuple[int, float] | None:
+        """The main process and its start, seconds since boot: a clock that is set starts nothing."""
         try:
-            main = self._parts.process.pid()
+            pid = self._parts.process.pid()
         except NoondayError:
-            return
-        running = frozenset(one for one in self._parts.prover.seen(main) if one[0] == main)
-        if self._forgiven:
-            self._forgiven, self._restarts = False, 0
-        elif running and self._running and running != self._running:
-            self._restarts += 1
-        self._running = running or self._running
+            return None
+        return next((one for one in self._parts.prover.seen(pid) if one[0] == pid), None)

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 from noonday_agent.core.after import about_to, after
 from noonday_agent.core.journal import Attempt, Journal, Stage, Way
@@ -30,6 +31,19 @@ STRANDED_LOOK = 1.0
 _log = logging.getLogger(__name__)
 
 
+class Watcher(Protocol):
+    """Who has to know at once what the runner does to the app."""
+
+    def restarting(self) -> None:
+        """The app is about to be restarted."""
+
+    def restarted(self, release: str) -> None:
+        """It was, into the release with this id."""
+
+    def arrived(self) -> None:
+        """It was just seen healthy and in service."""
+
+
 class AppRunner:
     """`offer` may be called from any thread, `turn` from one."""
 
@@ -44,13 +58,9 @@ class AppRunner:
         limits: Limits,
         clock: Clock,
         changed: Callable[[], None],
-        restarted: Callable[[str], None],
-        arrived: Callable[[], None],
+        watcher: Watcher,
     ) -> None:
-        """`changed` is called after each change of the journal, `restarted` with the id of the release that the app
-        was just restarted into, `arrived` when it was just seen healthy and in service.
-
-        Raises `Permanent` when the journal can't be read."""
+        """`changed` is called after each change of the journal. Raises `Permanent` when the journal can't be read."""
         self._host = host
         self._app = app
         self._steps = steps
@@ -59,8 +69,7 @@ class AppRunner:
         self._limits = limits
         self._clock = clock
         self._changed = changed
-        self._restarted = restarted
-        self._arrived = arrived
+        self._watcher = watcher
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._leaving = threading.Event()
@@ -110,6 +119,8 @@ class AppRunner:
             self._recovered = False
             self._keep(about_to(self._journal))
             journal = self._journal
+        if attempt.stage is Stage.RESTART:
+            self._watcher.restarting()
         crashpoint(f"agent:before:{attempt.way}:{attempt.stage}")
         result = self._steps.execute(
             journal, recovered=recovered, now=self._clock.now(), cancelled=lambda: self._superseded(attempt)
@@ -141,9 +152,9 @@ class AppRunner:
 
     def _note(self, attempt: Attempt, result: Result) -> None:
         if isinstance(result, Done) and attempt.stage is Stage.RESTART:
-            self._restarted(attempt.destination)
+            self._watcher.restarted(attempt.destination)
         if isinstance(result, Done) and attempt.stage is Stage.CONFIRM:
-            self._arrived()
+            self._watcher.arrived()
 
     def _prune(self) -> None:
         """Old releases go; what is live, was proven or is named as previous stays."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import psutil
-
 
 class Restarts:
     """Counts changes of the main process, told by pid and start time since pids come back. One thread.
@@ -25,23 +23,16 @@ class Restarts:
         """The restart is over, also when no start was seen: the next one is not ours."""
         self._asked = False
 
-    def look(self, pid: int | None) -> int:
-        """See the main process now (None: none runs); returns the count. A start between two looks counts as one."""
-        identity = _identity(pid)
-        if identity is None or identity == self._last:
+    def look(self, main: tuple[int, float] | None) -> int:
+        """See the main process now: its pid and start, or None while none runs; returns the count.
+
+        A start between two looks counts as one.
+        """
+        if main is None or main == self._last:
             return self.count
         if self._asked:
             self._asked = False
         else:
             self.count += 1
-        self._last = identity
+        self._last = main
         return self.count
-
-
-def _identity(pid: int | None) -> tuple[int, float] | None:
-    if pid is None:
-        return None
-    try:
-        return (pid, psutil.Process(pid).create_time())
-    except psutil.Error:
-        return None
