@@ -117,13 +117,17 @@ class Engine:
 
     def submit(self, command: Command, by: str) -> tuple[Record, ...]:
         """The records that `command` led to. Raises `BadInput` for a refusal, `Temporary` after 5 s of silence."""
-        answer: Future[tuple[Record, ...]] = Future()
-        self._hand_over(lambda: self._on_command(command, by, answer))
         try:
-            return answer.result(ANSWER_WITHIN)
+            return self.ask(command, by).result(ANSWER_WITHIN)
         except FutureTimeout as error:
             text = f"The engine did not answer within {ANSWER_WITHIN:g} s; whether it took the command is not known."
             raise Temporary(text, rule="engine-busy", next_action="noonday status, then try again") from error
+
+    def ask(self, command: Command, by: str) -> Future[tuple[Record, ...]]:
+        """As `submit`, without waiting: the answer is there after the next turn."""
+        answer: Future[tuple[Record, ...]] = Future()
+        self._hand_over(lambda: self._on_command(command, by, answer))
+        return answer
 
     def plan(self, command: Deploy) -> Plan:
         """Raises `BadInput` when there can't be one."""
