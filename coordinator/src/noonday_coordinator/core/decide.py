@@ -13,6 +13,7 @@ from noonday_coordinator.core.events import (
     End,
     Event,
     Finding,
+    HostJudged,
     RolloutEnded,
     Stage,
     StageEntered,
@@ -43,12 +44,15 @@ def _stage(state: State, view: View, rollout: Rollout, now: float) -> list[Event
         case Stage.ROLLING_BACK:
             return go_back(state, view, rollout, now)
         case Stage.ROLLING | Stage.EXAMINING | Stage.GATE:
-            return _regression(rollout, view) or _forward(state, view, rollout, now)
+            reason = _against(rollout, view)
+            return _regression(rollout, view, reason) if reason else _forward(state, view, rollout, now)
         case Stage.ENDED:
             return []
 
 
 def _forward(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
+    if rollout.held:
+        return []
     if rollout.stage is Stage.ROLLING:
         return _rolling(state, view, rollout, now)
     if rollout.paused_by:
@@ -127,25 +131,37 @@ def _next_wave(rollout: Rollout) -> list[Event]:
     return [RolloutEnded(rollout.id, End.DONE, done)]
 
 
-def _regression(rollout: Rollout, view: View) -> list[Event]:
-    """What is held against the new release: a host that could not take it, or the evidence."""
+def _against(rollout: Rollout, view: View) -> str:
+    """What is held against the new release: a host that could not take it, or the evidence. Empty: nothing."""
     broken = rollout.in_state(HostState.REVERTED, HostState.FAILED)
-    judgement = view.judgements.get(rollout.id)
-    findings: tuple[Finding, ...] = judgement.findings if judgement else ()
-    requests = judgement.requests if judgement else 0
     if broken:
-        reason = "; ".join(f"{host} {_became(rollout, host)}" for host in broken)
-    elif judgement and judgement.verdict == "roll back" and not rollout.overruled:
-        reason = judgement.reason
-    else:
-        return []
+        return "; ".join(f"{host} {_became(rollout, host)}" for host in broken)
+    judgement = view.judgements.get(rollout.id)
+    return judgement.reason if judgement and judgement.verdict == "roll back" and not rollout.overruled else ""
+
+
+def _regression(rollout: Rollout, view: View, reason: str) -> list[Event]:
     if rollout.kind == "rollback":
         return [RolloutEnded(rollout.id, End.FAILED, f"The rollback stops here, nothing goes forth and back. {reason}")]
     if rollout.policy.on_regression == "ask":
+        broken = rollout.in_state(HostState.REVERTED, HostState.FAILED)
+        if rollout.promoted and broken:
+            return _try_again(rollout, broken)
         question = f"{reason} Answer: noonday rollback {rollout.app}, or noonday promote {rollout.app}"
-        return [] if rollout.asked else [Asked(rollout.id, question)]
-    verdict = VerdictReached(rollout.id, "roll back", reason, requests, findings)
+        return [] if rollout.held else [Asked(rollout.id, question, holds=True)]
+    judgement = view.judgements.get(rollout.id)
+    findings: tuple[Finding, ...] = judgement.findings if judgement else ()
+    verdict = VerdictReached(rollout.id, "roll back", reason, judgement.requests if judgement else 0, findings)
     return [verdict, StageEntered(rollout.id, Stage.ROLLING_BACK, rollout.wave, reason)]
+
+
+def _try_again(rollout: Rollout, broken: tuple[str, ...]) -> list[Event]:
+    """A person said yes in spite of hosts that could not take the release: they get it once more."""
+    again = f"a person said yes, so {', '.join(broken)} may try again"
+    return [
+        StageEntered(rollout.id, rollout.stage, rollout.wave, again, rollout.deadline),
+        *(HostJudged(rollout.id, host, HostState.PREPARED, "tries again") for host in broken),
+    ]
 
 
 def _became(rollout: Rollout, host: str) -> str:

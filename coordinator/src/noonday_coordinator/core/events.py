@@ -182,10 +182,12 @@ class VerdictReached:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The rollout waits for a person: `promote`, `rollback` or `abort` answers."""
+    """The rollout waits for a person: `promote`, `rollback` or `abort` answers. `holds`: something stands against the
+    release, so nothing goes on before the answer; otherwise it goes on by itself when what it lacks comes."""
 
     rollout: str
     question: str
+    holds: bool = False
 
 
 @dataclass(frozen=True, slots=True)

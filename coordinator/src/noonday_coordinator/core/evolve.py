@@ -164,23 +164,25 @@ def _rollout_event(rollout: Rollout, record: e.Record, event: RolloutEvent) -> R
         case e.StageEntered(_, stage, wave, reason, deadline):
             return replace(
                 rollout, stage=stage, wave=wave, reason=reason, deadline=deadline, stage_since=record.at,
-                asked="", promoted=False,
+                asked="", held=False, promoted=False,
             )  # fmt: skip
         case e.HostJudged(_, host, state, reason):
             on_its_way = HostState(state) in (HostState.GOING_BACK, HostState.BACK)
             why = reason or (rollout.hosts[host].reason if on_its_way else "")
             moved = InRollout(HostState(state), record.at, why)
-            return replace(rollout, hosts=_put(rollout.hosts, host, moved))
+            asked = "" if moved.state is HostState.WORKING else rollout.asked  # what was waited for has come
+            return replace(rollout, hosts=_put(rollout.hosts, host, moved), asked=asked)
         case e.VerdictReached(_, verdict, _, requests, findings):
             return replace(rollout, verdict=verdict, requests=requests, findings=findings)
-        case e.Asked(_, question):
-            return replace(rollout, asked=question)
+        case e.Asked(_, question, holds):
+            return replace(rollout, asked=question, held=holds)
         case e.Promoted():
-            return replace(rollout, promoted=True, asked="", overruled=rollout.overruled or bool(rollout.asked))
+            overruled = rollout.overruled or rollout.held
+            return replace(rollout, promoted=True, asked="", held=False, overruled=overruled)
         case e.RollbackRequested():
-            return replace(rollout, asked="")
+            return replace(rollout, asked="", held=False)
         case e.AbortRequested():
-            return replace(rollout, aborting=True, asked="")
+            return replace(rollout, aborting=True, asked="", held=False)
         case e.Paused():
             return replace(rollout, paused_by=record.by, paused_at=record.at)
         case e.Resumed():

@@ -116,6 +116,8 @@ class Rollout:
     paused_by: str = ""
     paused_at: float = 0.0
     asked: str = ""
+    held: bool = False
+    """What was asked stands against the release, so it goes on only after an answer."""
     promoted: bool = False
     overruled: bool = False
     """A person let it go on in spite of the evidence, which no longer turns it back."""
