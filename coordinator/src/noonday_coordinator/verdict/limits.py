@@ -10,7 +10,9 @@ from noonday_coordinator.verdict.protocol import Case
 def broken_limits(case: Case) -> tuple[Finding, ...]:
     """One finding for each limit that hosts on the new release break."""
     ours = case.rollout.in_state(HostState.SERVING)
-    others = [host for host in case.hosts if host not in ours]
+    # A host in the middle of its own step is not well for a while, which says nothing of the old release.
+    moving = case.rollout.in_state(HostState.WORKING, HostState.GOING_BACK)
+    others = [host for host in case.hosts if host not in (*ours, *moving)]
     return (*_unhealthy(case, ours, others), *_restarting(case, ours, others))
 
 
