@@ -101,6 +101,20 @@ def test_a_writer_that_still_holds_the_rotated_file_is_heard_for_a_while(log: Pa
     assert len(follower._old) == 0
 
 
+def test_a_rotated_file_is_not_let_go_while_its_writer_goes_on(log: Path, clock: FakeClock) -> None:
+    write(log, "a")
+    follower = Follower(log, clock)
+    with log.open("a") as held:
+        log.rename(log.with_name("app.log.1"))
+        write(log, "new")
+        assert read(follower) == ["new"]
+        for number in range(5):
+            clock.move(LINGER - 1)
+            held.write(f"late {number}\n")
+            held.flush()
+            assert read(follower) == [f"late {number}"]
+
+
 def test_a_renamed_file_without_a_successor_is_followed_on(log: Path, clock: FakeClock) -> None:
     follower = Follower(log, clock)
     write(log, "a")
@@ -418,13 +432,40 @@ def test_what_was_written_before_the_switch_counts_for_the_release_before(log: P
     found.pump(clock.now())
     write(log, LINE)
     found.begin("1.1.0-bbbbbbbb", 2)
-    fresh = evidence(found, clock)
+    fresh = evidence(found, clock, watching=True)
     assert (fresh.release, fresh.epoch, fresh.records, fresh.signatures) == ("1.1.0-bbbbbbbb", 2, 0, ())
+    assert [line.release for line in fresh.lines] == ["1.0.0-aaaaaaaa"] * 3
     write(log, LINE)
     found.pump(clock.now())
     clock.move(2)
     found.pump(clock.now())
     assert evidence(found, clock).signatures[0].count == 1
+
+
+def test_after_a_drain_the_evidence_is_the_last_word_on_a_release(log: Path, clock: FakeClock) -> None:
+    found = collector(log, clock)
+    found.begin("1.0.0-aaaaaaaa", 1)
+    write(log, LINE, LINE)
+    found.drain()
+    assert evidence(found, clock).signatures[0].count == 2
+    assert evidence(found, clock).dropped == 0
+
+
+def test_a_flood_at_the_switch_is_skipped_in_time_and_counted(log: Path) -> None:
+    class Hurried(FakeClock):
+        def monotonic(self) -> float:
+            self.move(1.0)
+            return super().monotonic()
+
+    found = collector(log, Hurried())
+    write(log, *["w" * 999] * 20_000)
+    found.drain()
+    sent = found.evidence(host="web-1", boot=1, seq=1, now=1.0, watching=False)
+    assert 0 < sent.dropped < 20_000_000
+    assert sent.records * 1000 + sent.dropped == 20_000_000
+    found.begin("1.0.0-aaaaaaaa", 1)
+    found.pump(1.0)
+    assert found.evidence(host="web-1", boot=1, seq=1, now=1.0, watching=False).records == 0
 
 
 def test_counts_are_cumulative_and_lines_travel_only_while_somebody_watches(log: Path, clock: FakeClock) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+import uuid
 
 import pytest
 from hypothesis import given, settings
@@ -124,6 +125,14 @@ def test_a_level_in_digits_is_not_lost_in_the_cache() -> None:
         assert signer.sign(b'{"level":50,"time":1767268800124,"msg":"order paid"}').level == "ERROR"
         assert signer.sign(b"<14>Jan  1 12:00:00 web shop: x").kind is Kind.PLAIN
         assert signer.sign(b"<11>Jan  1 12:00:00 web shop: x").level == "ERROR"
+
+
+def test_ids_of_requests_do_not_drive_the_known_lines_out_of_the_cache() -> None:
+    signer = Signer()
+    for number in range(500):
+        signer.sign(STAMP + b"INFO shop: request %s paid" % str(uuid.UUID(int=number << 64 | 0xABCDEF << 16)).encode())
+        signer.sign(ACCESS.replace(b"GET /", b"GET /" + b"%x" % number * 3) % 200)
+    assert len(signer._young) < 5
 
 
 def test_another_level_or_logger_is_another_key() -> None:

@@ -24,7 +24,7 @@ from noonday_shared.messages import Evidence
 PUMP_BYTES = 4 << 20
 """Read at most in one `pump`, over all files of the app."""
 DRAIN_WITHIN = 2.0
-"""Seconds that `begin` reads what was written before; what is left then is skipped and counted as dropped."""
+"""Seconds that `drain` reads at most."""
 SAVE_EVERY = 10.0
 
 _log = logging.getLogger(__name__)
@@ -87,12 +87,9 @@ class Collector:
                 self._save()
             return any(waiting)
 
-    def begin(self, release: str, epoch: int) -> None:
-        """Count for `release` (its id) from now on. What was written before still counts for the one before it.
-
-        Call it when the old release has stopped and the new one has not started: what both write meanwhile can't be
-        told apart. Blocks at most about `DRAIN_WITHIN` seconds.
-        """
+    def drain(self) -> None:
+        """Read and count all that was written until now, so that `evidence` is the last word on the release that ends.
+        Blocks at most about `DRAIN_WITHIN` seconds; what is left then is skipped and counted as dropped."""
         with self._lock:
             now = self._clock.now()
             until = self._clock.monotonic() + DRAIN_WITHIN
@@ -101,8 +98,18 @@ class Collector:
             for source in self._sources:
                 source.follower.skip_to_end()
                 self._counter.count(source.folder.end(), self._signer.sign, now)
+            self._counter.dropped = self._dropped() - self._dropped_before
+
+    def begin(self, release: str, epoch: int) -> None:
+        """Count for `release` (its id) from now on, after a `drain`.
+
+        Call it when the old release has stopped and the new one has not started: what both write meanwhile can't be
+        told apart.
+        """
+        with self._lock:
+            self.drain()
             self._dropped_before = self._dropped()
-            self._counter = ReleaseCounter(self._app, release, epoch, now, self._redactor)
+            self._counter = ReleaseCounter(self._app, release, epoch, self._clock.now(), self._redactor)
             self._save()
 
     def evidence(
