@@ -8,11 +8,13 @@
         assert load.failures == []
         assert {host.web.answers for host in fleet.hosts} == {version}
 
-`module_fleet` is one fleet of two hosts for a whole test module (up in some 10 s); `fleet` is the same one brought to
-rest before each test: everything runs, no rollout is under way, the usual policy is in place, and every host serves one
-good release. So a test may leave any mess behind that `Fleet.at_rest` can mend: stopped or killed processes, rollouts
-under way, drained hosts, bad releases. What it changes in a file (agent.toml, haproxy.cfg) it changes back itself.
-A module that wants another fleet (more hosts, two apps) has a `module_fleet` of its own around `running_fleet(...)`.
+`fleet` is one fleet of two hosts for the whole session (up in some 10 s), brought to rest before each test: everything
+runs, no rollout of `web` is under way, the usual policy is in place, and every host serves one good release. So a test
+may leave any mess behind that `Fleet.at_rest` can mend: stopped or killed processes, rollouts under way, drained hosts,
+bad releases, another policy. A fleet that can't be brought to rest is thrown away, and a new one started. What a test
+changes in a file (agent.toml, haproxy.cfg) it changes back itself. Every host also has an app `api`, which stays empty
+until a test deploys it. A module that wants another fleet, as of three hosts, has a fixture of its own around
+`running_fleet(rabbitmq, hosts=3)`, and calls `at_rest` itself.
 
 What a host really is shows without asking Noonday: `host.web.live` (where `current` points), `host.web.answers` (the
 version that answers there), `host.web.starts` (every start of the app), `fleet.places()` (HAProxy's own words).
@@ -30,9 +32,10 @@ import json
 import os
 import secrets
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -168,7 +171,7 @@ class Fleet(Commands):
         """Block until every agent is heard."""
         with ThreadPoolExecutor() as pool:
             parts = [pool.submit(host.supervisord.start) for host in self.hosts]
-            parts += [pool.submit(part) for part in (self.haproxy.start, self._make_vhost, self.coordinator.start)]
+            parts += [pool.submit(self.haproxy.start), pool.submit(self._start_coordinator)]
             for part in parts:
                 part.result()
         for app in self.ports:
@@ -191,7 +194,7 @@ class Fleet(Commands):
         self.haproxy.stop()
 
     def at_rest(self) -> None:
-        """Everything runs, nothing is under way, and every host serves one good release of each app."""
+        """Everything runs, nothing is under way, nobody is drained, and every host serves one good release of `web`."""
         self._all_run()
         for app in self.ports:
             self.policy(app)
@@ -202,8 +205,7 @@ class Fleet(Commands):
         for host in self.get("/hosts", m.Hosts).hosts:
             if host.drained_by:
                 self.ok("undrain", host.host)
-        for app in self.ports:
-            self._serve_something_good(app)
+        self._serve_something_good("web")
 
     def _all_run(self) -> None:
         for file in (self.crash_file, *(host.crash_file for host in self.hosts)):
@@ -249,10 +251,11 @@ class Fleet(Commands):
         told += [f"{host.name}:\n{host.agent_log()[-2000:]}" for host in self.hosts]
         return "\n".join(told)
 
-    def _make_vhost(self) -> None:
+    def _start_coordinator(self) -> None:
         user = self.broker_url.partition("//")[2].partition(":")[0]
         self.rabbitmq.ctl("add_vhost", self.vhost)
         self.rabbitmq.ctl("set_permissions", "-p", self.vhost, user, ".*", ".*", ".*")
+        self.coordinator.start()
 
     def _haproxy_cfg(self) -> str:
         text = "global\n  nbthread 1\ndefaults\n  mode http\n  timeout connect 2s\n  timeout client 30s\n"
@@ -265,7 +268,7 @@ class Fleet(Commands):
 
 
 @contextmanager
-def running_fleet(rabbitmq: RabbitMQ, *, hosts: int = 2, apps: tuple[str, ...] = ("web",)) -> Iterator[Fleet]:
+def running_fleet(rabbitmq: RabbitMQ, *, hosts: int = 2, apps: tuple[str, ...] = ("web", "api")) -> Iterator[Fleet]:
     """A fleet with empty servers: `at_rest` puts a first release on them. At the end nothing of it is left."""
     need("haproxy", "haproxy")
     # pytest's own folders are too deep for a unix socket.
@@ -273,23 +276,52 @@ def running_fleet(rabbitmq: RabbitMQ, *, hosts: int = 2, apps: tuple[str, ...] =
     with guarded(folder):
         made = Fleet(folder, rabbitmq, hosts, apps)
         try:
-            made.start()
+            try:
+                made.start()
+            except AssertionError as error:
+                raise AssertionError(f"{error}\n{made.words()}") from error
             yield made
         finally:
             made.close()
 
 
-@pytest.fixture(scope="module")
-def module_fleet(rabbitmq: RabbitMQ) -> Iterator[Fleet]:
-    with running_fleet(rabbitmq) as made:
-        yield made
+class FleetKeeper:
+    """Keeps one fleet over many tests, and replaces it when a test broke it for good."""
+
+    def __init__(self, rabbitmq: RabbitMQ) -> None:
+        self._rabbitmq = rabbitmq
+        self._stack = ExitStack()
+        self._fleet: Fleet | None = None
+
+    def at_rest(self) -> Fleet:
+        if self._fleet is not None:
+            try:
+                self._fleet.at_rest()
+            except Exception as error:  # whatever it is: the next test must not suffer for the last one
+                warnings.warn(f"The fleet is replaced: {error}", stacklevel=1)
+                self.close()
+            else:
+                return self._fleet
+        self._fleet = self._stack.enter_context(running_fleet(self._rabbitmq))
+        self._fleet.at_rest()
+        return self._fleet
+
+    def close(self) -> None:
+        self._fleet = None
+        self._stack.close()
+
+
+@pytest.fixture(scope="session")
+def fleet_keeper(rabbitmq: RabbitMQ) -> Iterator[FleetKeeper]:
+    with closing(FleetKeeper(rabbitmq)) as keeper:
+        yield keeper
 
 
 @pytest.fixture
-def fleet(module_fleet: Fleet) -> Iterator[Fleet]:
-    module_fleet.at_rest()
-    yield module_fleet
-    print(module_fleet.words())  # pytest shows it when the test failed
+def fleet(fleet_keeper: FleetKeeper) -> Iterator[Fleet]:
+    found = fleet_keeper.at_rest()
+    yield found
+    print(found.words())  # pytest shows it when the test failed
 
 
 def _toml(value: object) -> str:
