@@ -97,7 +97,7 @@ state_dir = "{self.folder / "state"}"
 root = "{self.root}"
 process = {{ kind = "supervisord", socket = "{self._supervisord.socket}", program = "{APP}" }}
 balancers = [{{ kind = "haproxy", address = "{haproxy}", backend = "{APP}", server = "{self.name}" }}]
-health = {{ url = "http://{self.address.listen}", path = "/healthz", within = 20.0, every = 1.0 }}
+health = {{ url = "http://{self.address.listen}", path = "/healthz", within = 20.0 }}
 drain = {{ idle_within = 10.0 }}
 logs = [
   {{ path = "{self.log / "shop.log"}" }},

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from pathlib import Path
 from typing import Any
 
 _LOG = os.environ["SHOP_LOG"]
@@ -29,3 +30,8 @@ class _NoProbes(logging.Filter):
 
 def on_starting(server: Any) -> None:
     server.log.access_log.addFilter(_NoProbes())
+
+
+def post_worker_init(worker: Any) -> None:
+    """From now on requests are answered."""
+    Path(_LOG, "ready").touch()
