@@ -48,7 +48,8 @@ _FILES: tuple[tuple[str, str, type[Settings]], ...] = (
     (
         "coordinator.toml",
         "On the coordinator's host, made by `noonday init`, mode 0600. Read once, when `noonday serve` starts. "
-        "Example: [examples/coordinator.toml](../examples/coordinator.toml).",
+        'A new token is any long random text, as `openssl rand -base64 32` makes it; `printf %s "$TOKEN" | sha256sum` '
+        "gives its `sha256`. Example: [examples/coordinator.toml](../examples/coordinator.toml).",
         CoordinatorConfig,
     ),
     (
@@ -61,7 +62,9 @@ _FILES: tuple[tuple[str, str, type[Settings]], ...] = (
     (
         "release.toml",
         "At the top of a release's folder, and so inside its archive. Paths of files are inside the release, paths of "
-        "the app's HTTP begin with `/`. Example: [examples/release.toml](../examples/release.toml).",
+        "the app's HTTP begin with `/`. A file `.noondayignore` beside it leaves files out of the archive, one pattern a line: "
+        "`*.log` matches a name anywhere, `tmp/*` a path from the top, `cache/` only folders. `.git` and `__pycache__` "
+        "are always left out. Example: [examples/release.toml](../examples/release.toml).",
         ReleaseManifest,
     ),
 )
