@@ -38,5 +38,5 @@ def _verdict(case: Case, findings: tuple[Finding, ...]) -> tuple[Verdict, str]:
     if not case.new:
         return "hold", "no evidence has arrived from the new release yet"
     known = sum(finding.kind == "known-error" for finding in findings)
-    seen = f"; {known} known error{'s' if known != 1 else ''} seen on both" if known else ""
+    seen = f"; {known} error{'s' if known != 1 else ''} known from the old release" if known else ""
     return "promote", f"nothing is new with {case.rollout.release}{seen}"

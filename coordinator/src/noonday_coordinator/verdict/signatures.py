@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from noonday_coordinator.core.events import Finding
 from noonday_coordinator.verdict.protocol import Case
-from noonday_shared.messages import SignatureCount
+from noonday_shared.messages import Evidence, SignatureCount
+
+MOST_ELSEWHERE = 10
 
 
 class Arm(NamedTuple):
-    """One signature on the new-release hosts."""
+    """One signature on the hosts of one arm: those with the new release, or those with an old one."""
 
     sample: SignatureCount
     counts: dict[str, int]
@@ -24,14 +26,39 @@ class Arm(NamedTuple):
 
 
 def signature_findings(case: Case) -> tuple[Finding, ...]:
-    """One finding for each error signature that new-release hosts show: blamed ones first, then by count."""
-    findings = [_finding(case, key, arm) for key, arm in _arms(case).items()]
-    return tuple(sorted(findings, key=lambda found: (not found.blames, found.kind, -sum(found.counts.values()))))
+    """One finding for each error signature that new-release hosts show: blamed ones first, then by count.
+
+    Last, at most `MOST_ELSEWHERE` that only old hosts show now: a person who looks wants to know them as known.
+    """
+    ours, others = _arms(case.new), _arms(case.old)
+    findings = [_finding(case, key, arm) for key, arm in ours.items()]
+    findings.sort(key=lambda found: (not found.blames, found.kind, -sum(found.counts.values())))
+    elsewhere = sorted((arm for key, arm in others.items() if key not in ours), key=lambda arm: -arm.total)
+    return (*findings, *(_elsewhere(arm) for arm in elsewhere[:MOST_ELSEWHERE]))
 
 
-def _arms(case: Case) -> dict[str, Arm]:
+def _elsewhere(arm: Arm) -> Finding:
+    signature = arm.sample
+    words = (
+        f"{signature.level} known, '{_headline(signature.text)}': only the old release shows it now, "
+        f"{_records(arm.total)} on {_list(arm.counts)}"
+    )
+    return Finding(
+        key=signature.key,
+        kind="known-error",
+        blames=False,
+        words=words,
+        level=signature.level,
+        text=signature.text,
+        counts=arm.counts,
+        first_seen=signature.first_seen,
+        samples=arm.samples,
+    )
+
+
+def _arms(evidence_by_host: Mapping[str, Evidence]) -> dict[str, Arm]:
     arms: dict[str, Arm] = {}
-    for host, evidence in sorted(case.new.items()):
+    for host, evidence in sorted(evidence_by_host.items()):
         for signature in evidence.signatures:
             if not signature.count:
                 continue
@@ -44,7 +71,7 @@ def _arms(case: Case) -> dict[str, Arm]:
 def _finding(case: Case, key: str, arm: Arm) -> Finding:
     known = _known_words(case, key)
     release = case.rollout.release
-    where = f"{arm.total} record{'s' if arm.total != 1 else ''} on {_list(arm.counts)}"
+    where = f"{_records(arm.total)} on {_list(arm.counts)}"
     what = f"'{_headline(arm.sample.text)}'"
     if known:
         kind, blames = "known-error", False
@@ -94,6 +121,10 @@ def _comparable(case: Case) -> bool:
     return any(one.records for one in case.old.values()) or any(
         known.releases - untrusted for known in case.known.values()
     )
+
+
+def _records(count: int) -> str:
+    return f"{count} record{'s' if count != 1 else ''}"
 
 
 def _headline(text: str) -> str:
