@@ -62,9 +62,9 @@ _FILES: tuple[tuple[str, str, type[Settings]], ...] = (
     (
         "release.toml",
         "At the top of a release's folder, and so inside its archive. Paths of files are inside the release, paths of "
-        "the app's HTTP begin with `/`. A file `.noondayignore` beside it leaves files out of the archive, one pattern a "
-        "line: `*.log` matches a name anywhere, `tmp/*` a path from the top, `cache/` only folders. `.git` and `__pycache__` "
-        "are always left out. Example: [examples/release.toml](../examples/release.toml).",
+        "the app's HTTP begin with `/`. A file `.noondayignore` beside it leaves files out of the archive, one pattern "
+        "a line: `*.log` matches a name anywhere, `tmp/*` a path from the top, `cache/` only folders. `.git` and "
+        "`__pycache__` are always left out. Example: [examples/release.toml](../examples/release.toml).",
         ReleaseManifest,
     ),
 )
