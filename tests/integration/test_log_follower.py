@@ -492,6 +492,7 @@ def test_a_new_collector_counts_only_what_the_old_one_did_not(log: Path, clock: 
     old.close()
     write(log, LINE, LINE)
     new = collector(log, clock)
+    new.begin("1.0.0-aaaaaaaa", 1)
     new.pump(clock.now())
     clock.move(2)
     new.pump(clock.now())

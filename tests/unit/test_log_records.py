@@ -129,12 +129,21 @@ def test_a_trace_only_of_library_frames_still_has_frames() -> None:
     assert str(trace) == "java.lang.OutOfMemoryError in java.util.Arrays.copyOf"
 
 
+def test_a_sentence_that_begins_with_at_is_no_trace() -> None:
+    assert find_trace("INFO loaded\nat startup the cart was empty (as always)") is None
+    assert find_trace("INFO loaded\n  at noon") is None
+
+
 def test_indented_lines_belong_to_the_line_before_them() -> None:
     assert fold("first\n  more\n\tstill\nsecond") == ["first\n  more\n\tstill", "second"]
 
 
 def test_a_line_without_a_header_goes_on_a_record_only_in_a_file_of_headers() -> None:
-    assert fold(f"{BEFORE}\n{BEFORE}\nSELECT 1\nFROM x\n{AFTER}") == [BEFORE, f"{BEFORE}\nSELECT 1\nFROM x", AFTER]
+    assert fold("\n".join([*[BEFORE] * 4, "SELECT 1", "FROM x", AFTER])) == [
+        *[BEFORE] * 3,
+        f"{BEFORE}\nSELECT 1\nFROM x",
+        AFTER,
+    ]
     assert fold("one\ntwo\nthree") == ["one", "two", "three"]
 
 

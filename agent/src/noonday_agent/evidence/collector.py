@@ -62,6 +62,7 @@ class Collector:
         self._saved: dict[Path, Sequence[Position]] = {}
         self._saved_at = clock.monotonic()
         self._dropped_before = 0
+        self._begun = False
         self._counter = ReleaseCounter(app, "", 0, clock.now(), self._redactor)
 
     @property
@@ -101,13 +102,16 @@ class Collector:
             self._counter.dropped = self._dropped() - self._dropped_before
 
     def begin(self, release: str, epoch: int) -> None:
-        """Count for `release` (its id) from now on, after a `drain`.
+        """Count for `release` (its id) from now on, after a `drain`. The first call does not drain: what was written
+        while no agent ran is news of the release that is live.
 
         Call it when the old release has stopped and the new one has not started: what both write meanwhile can't be
         told apart.
         """
         with self._lock:
-            self.drain()
+            if self._begun:
+                self.drain()
+            self._begun = True
             self._dropped_before = self._dropped()
             self._counter = ReleaseCounter(self._app, release, epoch, self._clock.now(), self._redactor)
             self._save()

@@ -30,7 +30,7 @@ LEVEL_FIRST = re.compile(
 KLOG = re.compile(rb"([DIWEF])\d{4} \d\d:\d\d:\d\d\.\d{1,9}\s{1,4}\d{1,9} ([\w./-]{1,80}):\d+\] ")
 RUBY = re.compile(rb"[DIWEFA], \[[\dT:. #-]{10,60}\]\s{1,4}")
 ACCESS = re.compile(rb"[0-9A-Za-z.:_-]{1,255} \S{1,64} \S{1,64} \[\d\d/[A-Z][a-z]{2}/\d{4}:")
-_ENOUGH = 1000
+_ENOUGH = 400
 
 
 class Shape:
@@ -49,7 +49,7 @@ class Shape:
     @property
     def stamped(self) -> bool:
         """Whether records here begin with a header, so that a line without one belongs to the record before it."""
-        return self._begun > 0 and self._begun >= self._others
+        return self._begun > 0 and self._begun >= 2 * self._others
 
     def begins(self, line: bytes) -> bool:
         """Whether this line has a header, and so begins a record."""

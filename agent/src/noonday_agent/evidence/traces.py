@@ -38,7 +38,9 @@ _PYTHON_END = re.compile(r"^(?:[ \t]{0,24}\| )?([A-Za-z_][\w.]{0,200})(?=: |:?[ 
 _PYTHON_LIBRARY = re.compile(r"/(?:site|dist)-packages/|/lib/python\d|^<frozen|<string>")
 
 _AT = re.compile(
-    r"^[ \t]{0,24}at (?:async |new )?([^\s(]{1,300})(?: \[as [^\]\n]{1,100}\])?(?: ?\(([^)\n]{0,400})\))?", re.MULTILINE
+    r"^[ \t]{0,24}at (?:async |new )?"
+    r"(?:([^\s(]{1,300})(?: \[as [^\]\n]{1,100}\])? ?\(([^)\n]{0,400})\)|(\S{1,400}:\d+)$)",
+    re.MULTILINE,
 )
 _JAVA_HEAD = re.compile(
     r"(?:^|(?<= )|(?<=\"))(?:Caused by: )?((?:[a-z_][\w$]{0,60}\.){1,12}[A-Z][\w$]{0,120})(?=: |[ \t]{0,9}$)",
@@ -112,14 +114,14 @@ def _at_lines(record: str) -> Trace | None:
 
 
 def _java_frame(found: re.Match[str]) -> _Frame:
-    name = _JAVA_MADE.sub("", found[1])
+    name = _JAVA_MADE.sub("", found[1] or found[3])
     return _Frame(name, not _JAVA_LIBRARY.match(name))
 
 
 def _node_frame(found: re.Match[str]) -> _Frame:
-    place = (found[2] or found[1]).removeprefix("file://")
+    place = (found[3] or found[2] or found[1]).removeprefix("file://")
     own = not _NODE_LIBRARY.search(place)
-    name = found[1] if found[2] else ""
+    name = found[1] or ""
     return _Frame(f"{_short(re.sub(r'(?::[0-9]+){1,2}$', '', place))} {name}".strip(), own)
 
 
