@@ -1,0 +1,24 @@
+"""One real fleet for all chaos tests: it must be whole again after each of them anyway."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.fleet import Fleet, running_fleet
+from support.rabbitmq import RabbitMQ
+
+
+@pytest.fixture(scope="package")
+def whole_fleet(rabbitmq: RabbitMQ) -> Iterator[Fleet]:
+    """Three hosts, so that two may be in trouble while one goes on serving."""
+    with running_fleet(rabbitmq, hosts=3) as made:
+        yield made
+
+
+@pytest.fixture
+def fleet(whole_fleet: Fleet) -> Iterator[Fleet]:
+    whole_fleet.at_rest()
+    yield whole_fleet
+    print(whole_fleet.words())  # pytest shows it when the test failed

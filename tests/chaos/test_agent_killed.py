@@ -1,0 +1,234 @@
+"""Agents killed by SIGKILL at every step: started again, each brings its host to a safe end, and nothing happens twice.
+
+In each test two of three hosts do the same at the same time: the agent of web-1 dies before the step, that of web-2
+after it, when the effect is there and the journal does not know it. web-3 serves meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from noonday_agent.core.journal import HOOKS, Journal, Stage, Way
+from noonday_agent.core.ways import STAGES
+from noonday_shared.messages import Goal, Outcome
+from noonday_shared.names import ReleaseRef
+from noonday_shared.release.signed import digest_of
+from support.eventually import eventually
+from support.fleet import Fleet
+from support.fleet_commands import WITHIN
+from support.fleet_host import FleetHost
+from support.stand_in import StandIn, journal_of, settled
+
+MOMENTS = ("before", "after")
+ALL = {"web-1", "web-2", "web-3"}
+HOOKS_RUN = [Stage.PRE_ACTIVATE, Stage.POST_ACTIVATE, Stage.POST_RETURN]
+
+
+@dataclass(frozen=True)
+class Built:
+    ref: ReleaseRef
+    archive: Path | None = None
+
+
+class Scene:
+    """The fleet without its coordinator, and what was noted by hooks."""
+
+    def __init__(self, fleet: Fleet, hand: StandIn) -> None:
+        self.fleet = fleet
+        self.hand = hand
+        self.victims = fleet.hosts[:2]
+        self._notes = fleet.folder / "hooks"
+
+    def rest(self) -> None:
+        """Every agent runs, and every host serves what it has proven."""
+        for host in self.fleet.hosts:
+            host.crash_file.unlink(missing_ok=True)
+            host.start_agent()
+        if journal_of(self.victims[0]).out_by_us:
+            self._told(Goal.SERVING, self.serving)
+        eventually(lambda: self.fleet.in_service() == ALL, what="all hosts in service", within=WITHIN)
+
+    @property
+    def serving(self) -> Built:
+        """What both serve at rest."""
+        proven = {journal_of(host).proven for host in self.victims}
+        (ref,) = proven
+        assert ref is not None
+        return Built(ref)
+
+    def leave(self) -> None:
+        """Both go out of the load balancer, and nobody dies."""
+        for host, generation in zip(self.victims, self._told(Goal.OUT, self.serving), strict=True):
+            settled(host, generation)
+
+    def release(self, *, hooks: bool = True, failing: str = "") -> Built:
+        """A new release. Each of its hooks notes that it ran; `failing` names one that then fails."""
+        names = ("pre_activate", "post_activate", "post_return") if hooks else ()
+        toml = "[hooks]\n" + "".join(f'{name} = "hooks/{name}"\n' for name in names)
+        files = {f"hooks/{name}": self._hook(name, int(name == failing)) for name in names}
+        version, archive = self.fleet.build(toml=toml, **files)
+        return Built(ReleaseRef(version=version, digest=digest_of(archive)), archive)
+
+    def noted(self, host: FleetHost, built: Built) -> list[str]:
+        """The hooks of this release that ran there, in order."""
+        file = self._notes.with_name(f"hooks.{host.name}.{built.ref.version}")
+        return file.read_text().split() if file.exists() else []
+
+    def arm(self, way: Way, stage: Stage) -> None:
+        for host, moment in zip(self.victims, MOMENTS, strict=True):
+            host.crash_file.write_text(f"agent:{moment}:{way}:{stage}")
+
+    def say(self, goal: Goal, built: Built) -> list[Journal]:
+        """Tell both, let both die where they are armed, start both again: how their journals ended."""
+        generations = self._told(goal, built)
+        for host in self.victims:
+            eventually(lambda: not host.agent_runs, what=f"death of {host.name}'s agent", within=WITHIN)  # noqa: B023
+            host.start_agent()
+        return [settled(host, generation) for host, generation in zip(self.victims, generations, strict=True)]
+
+    def _told(self, goal: Goal, built: Built) -> list[int]:
+        return [self.hand.say(host, goal, built.ref, built.archive) for host in self.victims]
+
+    def _hook(self, name: str, status: int) -> str:
+        return f'#!/bin/sh\necho {name} >> "{self._notes}.$NOONDAY_HOST.$NOONDAY_RELEASE"\nexit {status}\n'
+
+
+@pytest.fixture(scope="module")
+def quiet_fleet(whole_fleet: Fleet) -> Iterator[tuple[Fleet, StandIn]]:
+    """At rest, and its coordinator is down."""
+    whole_fleet.at_rest()
+    whole_fleet.coordinator.kill()
+    with StandIn(whole_fleet) as hand:
+        yield whole_fleet, hand
+    whole_fleet.coordinator.start()
+
+
+@pytest.fixture
+def scene(quiet_fleet: tuple[Fleet, StandIn]) -> Iterator[Scene]:
+    made = Scene(*quiet_fleet)
+    made.rest()
+    yield made
+    print(made.fleet.words())  # pytest shows it when the test failed
+
+
+@pytest.mark.parametrize("stage", [stage for stage in STAGES[Way.FORWARD] if stage not in HOOKS])
+def test_an_agent_killed_on_its_way_forward_arrives_and_does_nothing_twice(stage: Stage, scene: Scene) -> None:
+    built = scene.release()
+    starts = {host.name: host.web.starts for host in scene.victims}
+    scene.arm(Way.FORWARD, stage)
+    with scene.fleet.load(clients=1) as load:
+        ends = scene.say(Goal.SERVING, built)
+        load.after(5)
+    assert load.failures == []
+    for host, end in zip(scene.victims, ends, strict=True):
+        assert (end.outcome, end.proven, end.out_by_us, end.trouble) == (Outcome.DONE, built.ref, False, None)
+        assert (host.web.live, host.web.answers) == (built.ref.id, built.ref.version)
+        assert host.web.starts == [*starts[host.name], built.ref.version]
+        assert scene.noted(host, built) == ["pre_activate", "post_activate", "post_return"]
+    assert scene.fleet.in_service() == ALL
+
+
+@pytest.mark.parametrize("stage", STAGES[Way.BACK])
+def test_an_agent_killed_on_its_way_back_still_brings_the_old_release_back_once(stage: Stage, scene: Scene) -> None:
+    built = scene.release(failing="post_activate")
+    before = {host.name: (host.web.live, host.web.answers, host.web.starts) for host in scene.victims}
+    scene.arm(Way.BACK, stage)
+    with scene.fleet.load(clients=1) as load:
+        ends = scene.say(Goal.SERVING, built)
+        load.after(5)
+    assert load.failures == []
+    for host, end in zip(scene.victims, ends, strict=True):
+        live, version, starts = before[host.name]
+        assert (end.outcome, end.out_by_us) == (Outcome.REVERTED, False)
+        assert end.trouble is not None
+        assert end.trouble.rule == "hook-failed"
+        assert (host.web.live, host.web.answers) == (live, version)
+        assert host.web.starts == [*starts, built.ref.version, version]
+        assert scene.noted(host, built) == ["pre_activate", "post_activate"]
+    assert scene.fleet.in_service() == ALL
+
+
+@pytest.mark.parametrize("stage", sorted(HOOKS))
+def test_a_hook_that_may_have_run_is_not_run_again_and_the_host_goes_back(stage: Stage, scene: Scene) -> None:
+    built = scene.release()
+    before = {host.name: (host.web.live, host.web.answers, host.web.starts) for host in scene.victims}
+    scene.arm(Way.FORWARD, stage)
+    with scene.fleet.load(clients=1) as load:
+        ends = scene.say(Goal.SERVING, built)
+        load.after(5)
+    assert load.failures == []
+    ran = HOOKS_RUN[: HOOKS_RUN.index(stage)]
+    for host, end, noted in zip(scene.victims, ends, (ran, [*ran, stage]), strict=True):
+        live, version, starts = before[host.name]
+        begun = stage is not Stage.PRE_ACTIVATE
+        assert end.outcome is (Outcome.REVERTED if begun else Outcome.FAILED)
+        assert end.trouble is not None
+        assert end.trouble.rule == "hook-interrupted"
+        assert (host.web.live, host.web.answers) == (live, version)
+        assert host.web.starts == [*starts, *((built.ref.version, version) if begun else ())]
+        assert scene.noted(host, built) == [one.replace("-", "_") for one in noted]
+    assert scene.fleet.in_service() == ALL
+
+
+@pytest.mark.parametrize("stage", sorted(HOOKS))
+def test_where_a_release_has_no_hook_a_death_there_turns_nothing_back(stage: Stage, scene: Scene) -> None:
+    built = scene.release(hooks=False)
+    scene.arm(Way.FORWARD, stage)
+    ends = scene.say(Goal.SERVING, built)
+    for host, end in zip(scene.victims, ends, strict=True):
+        assert (end.outcome, end.trouble) == (Outcome.DONE, None)
+        assert host.web.answers == built.ref.version
+        assert host.web.starts.count(built.ref.version) == 1
+    assert scene.fleet.in_service() == ALL
+
+
+@pytest.mark.parametrize("goal", [Goal.PREPARED, Goal.SERVING])
+def test_an_assignment_taken_and_not_yet_acknowledged_has_its_effect_once(goal: Goal, scene: Scene) -> None:
+    built = scene.release()
+    live = [host.web.live for host in scene.victims]
+    for host in scene.victims:
+        host.crash_file.write_text(f"agent:taken:{goal}")
+    ends = scene.say(goal, built)
+    for host, end, was in zip(scene.victims, ends, live, strict=True):
+        serving = goal is Goal.SERVING
+        assert end.outcome is Outcome.DONE
+        assert host.web.live == (built.ref.id if serving else was)
+        assert host.web.starts.count(built.ref.version) == int(serving)
+        assert scene.noted(host, built) == (["pre_activate", "post_activate", "post_return"] if serving else [])
+
+
+def test_an_agent_killed_while_it_prepares_prepares_and_changes_nothing_else(scene: Scene) -> None:
+    built = scene.release()
+    before = [(host.web.live, host.web.starts) for host in scene.victims]
+    scene.arm(Way.PREPARE, Stage.PREPARE)
+    ends = scene.say(Goal.PREPARED, built)
+    assert [end.outcome for end in ends] == [Outcome.DONE, Outcome.DONE]
+    for host in scene.victims:
+        assert (host.web.root / "releases" / built.ref.id / "bin" / "start").exists()
+        assert scene.noted(host, built) == []
+    assert [(host.web.live, host.web.starts) for host in scene.victims] == before
+
+
+@pytest.mark.parametrize("stage", STAGES[Way.LEAVE])
+def test_an_agent_killed_while_its_host_leaves_is_out_and_the_app_runs_on(stage: Stage, scene: Scene) -> None:
+    starts = [host.web.starts for host in scene.victims]
+    scene.arm(Way.LEAVE, stage)
+    ends = scene.say(Goal.OUT, scene.serving)
+    assert [(end.outcome, end.out_by_us) for end in ends] == [(Outcome.DONE, True)] * 2
+    assert scene.fleet.in_service() == {"web-3"}
+    assert [host.web.starts for host in scene.victims] == starts
+
+
+@pytest.mark.parametrize("stage", STAGES[Way.RESUME])
+def test_an_agent_killed_while_its_host_comes_back_is_in_without_a_restart(stage: Stage, scene: Scene) -> None:
+    serving, starts = scene.serving, [host.web.starts for host in scene.victims]
+    scene.leave()
+    scene.arm(Way.RESUME, stage)
+    ends = scene.say(Goal.SERVING, serving)
+    assert [(end.outcome, end.out_by_us) for end in ends] == [(Outcome.DONE, False)] * 2
+    assert scene.fleet.in_service() == ALL
+    assert [host.web.starts for host in scene.victims] == starts
