@@ -74,8 +74,10 @@ class AppRunner:
         self._wake = threading.Event()
         self._leaving = threading.Event()
         self._journal = file.load()
-        self._recovered = self._journal.attempt is not None and self._journal.attempt.begun
-        self._keep(recover(self._journal, clock.now()))
+        attempt = self._journal.attempt
+        self._recovered = attempt is not None and attempt.begun
+        has_hook = attempt is not None and steps.has_hook(attempt)
+        self._keep(recover(self._journal, clock.now(), has_hook=has_hook))
 
     @property
     def journal(self) -> Journal:

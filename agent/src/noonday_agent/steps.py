@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from noonday_agent.config import App
-from noonday_agent.core.journal import Attempt, Journal, Stage, Way
+from noonday_agent.core.journal import HOOKS, Attempt, Journal, Stage, Way
 from noonday_agent.core.result import Again, Done, Failed, Result, Unreachable, Wrong
 from noonday_agent.hooks import HookCall
 from noonday_agent.parts import Parts
@@ -38,6 +38,10 @@ class Steps:
             return self._execute(journal, attempt, recovered=recovered, now=now, cancelled=cancelled)
         except NoondayError as error:
             return self._failure(attempt, error)
+
+    def has_hook(self, attempt: Attempt) -> bool:
+        """Whether the present stage is a hook, and the release has it."""
+        return self._hook_file(attempt) is not None
 
     def _execute(
         self, journal: Journal, attempt: Attempt, *, recovered: bool, now: float, cancelled: Callable[[], bool]
@@ -83,14 +87,12 @@ class Steps:
         return Done()
 
     def _hook(self, journal: Journal, attempt: Attempt) -> Result:
-        target, manifest = attempt.target, self._manifest(attempt.destination)
-        name = attempt.stage.value.replace("-", "_")
-        file = getattr(manifest.hooks, name) if manifest else None
+        target, file = attempt.target, self._hook_file(attempt)
         if file is None or target is None:
             return Done()
         assignment = journal.assignment
         call = HookCall(
-            hook=name,
+            hook=attempt.stage.value.replace("-", "_"),
             file=file,
             app=self._app,
             host=self._host,
@@ -101,6 +103,13 @@ class Steps:
         )
         self._parts.run_hook(call)
         return Done()
+
+    def _hook_file(self, attempt: Attempt) -> str | None:
+        manifest = self._manifest(attempt.destination)
+        if manifest is None or attempt.stage not in HOOKS:
+            return None
+        file: str | None = getattr(manifest.hooks, attempt.stage.value.replace("-", "_"))
+        return file
 
     def _drain(self, attempt: Attempt) -> Result:
         pool = self._parts.pool

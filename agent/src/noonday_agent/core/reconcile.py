@@ -39,10 +39,13 @@ def reconcile(journal: Journal, facts: Facts, now: float) -> Journal:
             return _serve(journal, assignment, facts, now)
 
 
-def recover(journal: Journal, now: float) -> Journal:
-    """The journal as an agent that just started should read it: a hook that was under way is never run twice."""
+def recover(journal: Journal, now: float, *, has_hook: bool) -> Journal:
+    """The journal as an agent that just started should read it: a hook that was under way is never run twice.
+
+    `has_hook`: whether the release has one for the present stage. Where it has none, nothing was under way.
+    """
     attempt = journal.attempt
-    if attempt is None or not attempt.begun or attempt.stage not in HOOKS:
+    if attempt is None or not attempt.begun or attempt.stage not in HOOKS or not has_hook:
         return journal
     text = f"The agent died while the hook {attempt.stage} ran, so how it ended is not known; it is not run twice."
     trouble = Trouble("hook-interrupted", attempt.stage, text, "look at what the hook did, then deploy again")
