@@ -136,9 +136,9 @@ class AppRunner:
             arrived = self._journal.attempt is None
         if arrived:
             self._prune()
-        if _moved(attempt, self._journal.attempt):
-            return 0.0
-        return max(delay_of(result), STRANDED_LOOK) if attempt.way is Way.STRANDED else delay_of(result)
+        if attempt.way is Way.STRANDED and not isinstance(result, Done):
+            return max(delay_of(result), STRANDED_LOOK)
+        return 0.0 if _moved(attempt, self._journal.attempt) else delay_of(result)
 
     def _facts(self) -> Facts:
         live = self._releases.live()

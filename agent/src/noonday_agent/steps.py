@@ -10,7 +10,7 @@ from noonday_agent.core.journal import HOOKS, Attempt, Journal, Stage, Way
 from noonday_agent.core.result import Again, Done, Failed, Result, Unreachable, Wrong
 from noonday_agent.hooks import HookCall
 from noonday_agent.parts import Parts
-from noonday_agent.probes.proof import Proof, confirm
+from noonday_agent.probes.proof import Proof, Seen, confirm
 from noonday_shared.errors import BadInput, NoondayError, Temporary, Trouble
 from noonday_shared.release.manifest import ReleaseManifest
 
@@ -130,17 +130,30 @@ class Steps:
         return Again(PROBE, Trouble("busy", Stage.WAIT_IDLE, f"Requests are still under way ({words})."))
 
     def _switch(self, attempt: Attempt) -> Result:
-        processes = self._parts.prover.seen(self._parts.process.pid())
+        processes = self._running(attempt)
+        if isinstance(processes, Again):
+            return processes
         self._parts.releases.switch(attempt.destination)
         return Done(tuple(sorted(processes)))
 
     def _restart(self, attempt: Attempt, *, recovered: bool) -> Result:
-        if recovered:
-            running = self._parts.prover.seen(self._parts.process.pid())
-            if running and not running & frozenset(attempt.before_restart):
-                return Done()  # it was restarted before the agent died
+        running = self._running(attempt)
+        if isinstance(running, Again):
+            return running
+        if recovered and running and not running & frozenset(attempt.before_restart):
+            return Done()  # it was restarted before the agent died
         self._parts.process.restart(self._settings.restart_within)
         return Done()
+
+    def _running(self, attempt: Attempt) -> Seen | Again:
+        """Asked before the change. On the way back a manager that can't be asked is waited for, since there is no other
+        way; on the way forward that raises, and nothing was changed."""
+        try:
+            return self._parts.prover.seen(self._parts.process.pid())
+        except Temporary as error:
+            if attempt.way in (Way.BACK, Way.STRANDED):
+                return Again(PROBE, Trouble.of(error, attempt.stage))
+            raise
 
     def _prove(self, attempt: Attempt) -> Result:
         proof = self._proof(attempt)

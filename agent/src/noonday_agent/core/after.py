@@ -7,13 +7,15 @@ from dataclasses import replace
 from noonday_agent.core.journal import ONCE, Attempt, Journal, Stage, Way
 from noonday_agent.core.limits import Limits
 from noonday_agent.core.result import Again, Done, Failed, Result, Unreachable, Wrong
-from noonday_agent.core.ways import STAGES, arrive, finish, move, turn_back
+from noonday_agent.core.ways import arrive, finish, move, next_stage, turn_back
 from noonday_shared.errors import Trouble
 from noonday_shared.messages import Outcome
 
 WAITS = {
     Stage.DRAIN: "the load balancer to take the server out",
     Stage.WAIT_IDLE: "requests under way to end",
+    Stage.SWITCH: "the process manager to answer",
+    Stage.RESTART: "the process manager to answer",
     Stage.PROVE: "the new code to be seen running",
     Stage.WARM_UP: "the app to be healthy",
     Stage.CONFIRM: "the load balancer to report the server in service",
@@ -54,8 +56,7 @@ def after(journal: Journal, result: Result, limits: Limits, now: float) -> Journ
 
 def _next(journal: Journal, attempt: Attempt, now: float) -> Journal:
     journal = _timed(journal, attempt, now)
-    stages = STAGES[attempt.way]
-    at = stages.index(attempt.stage) + 1
+    attempt = _ordered(attempt)
     if attempt.stage is Stage.DRAIN and not attempt.out_since:
         attempt = replace(attempt, out_since=now)
     if attempt.stage is Stage.RETURN:
@@ -64,7 +65,8 @@ def _next(journal: Journal, attempt: Attempt, now: float) -> Journal:
         journal = replace(journal, seconds_out=journal.seconds_out + now - attempt.out_since)
         attempt = replace(attempt, out_since=0.0)
     journal = replace(journal, attempt=attempt)
-    return move(journal, attempt, stages[at], now) if at < len(stages) else arrive(journal, attempt)
+    stage = next_stage(attempt)
+    return move(journal, attempt, stage, now) if stage else arrive(journal, attempt)
 
 
 def _again(
@@ -101,7 +103,13 @@ def _failed(journal: Journal, attempt: Attempt, trouble: Trouble, now: float, *,
         return finish(replace(journal, out_by_us=attempt.was_out), Outcome.FAILED, trouble)
     if attempt.stage is Stage.SWITCH and not changed and attempt.way is Way.FORWARD:
         attempt = replace(attempt, switched=False)
-    return turn_back(journal, attempt, trouble, now)
+    return turn_back(journal, _ordered(attempt), trouble, now)
+
+
+def _ordered(attempt: Attempt) -> Attempt:
+    """The way back orders one restart, whatever becomes of it."""
+    back = attempt.way in (Way.BACK, Way.STRANDED)
+    return replace(attempt, home=True) if back and attempt.stage is Stage.RESTART else attempt
 
 
 def _late(attempt: Attempt, waited: float, trouble: Trouble | None) -> Trouble:

@@ -67,7 +67,7 @@ class Way(StrEnum):
     BACK = "back"
     """DRAIN to CONFIRM, to `previous`, without hooks."""
     STRANDED = "stranded"
-    """Out, and neither release is well: PROVE and WARM_UP without a deadline, then RETURN and CONFIRM."""
+    """Out, and neither release is well: what is left of the way back, then PROVE to CONFIRM, all without a deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,8 @@ class Attempt:
     """A stage of `ONCE` began under this entry; if the agent finds it so at its start, it doesn't know how it ended."""
     switched: bool = False
     """`current` was moved in this attempt, or may have been."""
+    home: bool = False
+    """On the way back: `current` was moved back and the restart was ordered, which is not done again."""
     before_restart: tuple[tuple[int, float], ...] = ()
     """Processes (pid, start) of the app before its restart."""
     good: int = 0

@@ -86,8 +86,8 @@ def _watched(journal: Journal, assignment: Assignment, facts: Facts, now: float)
     """A host that ended out of the load balancer without being asked to is looked at until what is there is well."""
     if not journal.out_by_us or journal.keep_out or assignment.goal is Goal.OUT or not facts.live:
         return journal
-    watching = begin(journal, assignment, Way.STRANDED, Stage.PROVE, now, previous=facts.live)
-    attempt = replace(watching.attempt, why=journal.trouble) if watching.attempt else None
+    watching = begin(journal, assignment, Way.STRANDED, Stage.DRAIN, now, previous=facts.live)
+    attempt = replace(watching.attempt, why=journal.trouble, home=True) if watching.attempt else None
     return replace(watching, attempt=attempt, trouble=journal.trouble)
 
 

@@ -17,8 +17,17 @@ STAGES: dict[Way, tuple[Stage, ...]] = {
     Way.LEAVE: (Stage.DRAIN, Stage.WAIT_IDLE),
     Way.RESUME: (Stage.WARM_UP, Stage.RETURN, Stage.CONFIRM),
     Way.BACK: (Stage.DRAIN, Stage.WAIT_IDLE, Stage.SWITCH, Stage.RESTART, *_ARRIVE),
-    Way.STRANDED: (Stage.DRAIN, *_ARRIVE),
+    Way.STRANDED: (Stage.DRAIN, Stage.SWITCH, Stage.RESTART, *_ARRIVE),
 }
+
+
+def next_stage(attempt: Attempt) -> Stage | None:
+    """What comes after the present stage; None when the way ends here."""
+    stages = STAGES[attempt.way]
+    at = stages.index(attempt.stage) + 1
+    if attempt.way is Way.STRANDED and attempt.home and attempt.stage is Stage.DRAIN:
+        return Stage.PROVE
+    return stages[at] if at < len(stages) else None
 
 
 def begin(
@@ -106,8 +115,9 @@ def _strand(journal: Journal, attempt: Attempt, why: Trouble, now: float) -> Jou
     first = f" Before that: {attempt.why.text}" if attempt.why else ""
     text = f"The host stays out of the load balancer: {why.text}{first} It returns by itself once the app is well."
     trouble = Trouble("stranded", why.step, text, why.next_action or "mend the app, see its log; then noonday hosts")
-    previous = attempt.previous if attempt.way is Way.BACK and attempt.switched else ""
-    stranded = replace(attempt, way=Way.STRANDED, why=trouble, before_restart=(), previous=previous)
+    if attempt.way is not Way.BACK or not attempt.switched:
+        return finish(replace(journal, out_by_us=True), Outcome.FAILED, trouble)  # `reconcile` looks at what is live
+    stranded = replace(attempt, way=Way.STRANDED, why=trouble, before_restart=())
     moved = move(journal, stranded, Stage.DRAIN, now)
     assignment = journal.assignment
     if assignment and assignment.generation != attempt.generation:
