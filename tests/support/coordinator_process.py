@@ -35,9 +35,13 @@ class CoordinatorProcess:
 
     def start(self) -> None:
         """Block until the API answers."""
+        self.begin()
+        eventually(self._answers, what=f"an answer of {self.url}", within=30)
+
+    def begin(self) -> None:
+        """As `start`, without waiting: it may die before it answers."""
         with (self.made.config.parent / "serve.log").open("a") as log:
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, text=True, env=self.env)
-        eventually(self._answers, what=f"an answer of {self.url}", within=30)
 
     def client(self) -> Client:
         return Client(self.url, self.made.token)
