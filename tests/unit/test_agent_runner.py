@@ -241,6 +241,15 @@ def test_an_older_assignment_has_no_effect() -> None:
     assert host.serves == NEW.id
 
 
+def test_a_coordinator_of_an_older_term_is_refused_in_words() -> None:
+    host = serving_old()
+    host.runner.offer(assignment(host.clock, Goal.SERVING, NEW, generation=3, previous=OLD, term=7))
+    host.settle()
+    host.clock.sleep(90.0)
+    with pytest.raises(BadInput, match="lost its event log"):
+        host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=9, term=2))
+
+
 def test_the_same_assignment_again_restarts_nothing() -> None:
     host = serving_old()
     offer_new(host)

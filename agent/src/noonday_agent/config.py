@@ -179,6 +179,16 @@ class App(Settings):
     redact: tuple[Pattern, ...] = Field(default=(), description="masked in every log line before it leaves the host")
     max_unpacked: int = Field(default=4 << 30, gt=0, description="bytes that a release may take on disk")
 
+    @model_validator(mode="after")
+    def _balancers_settle_in_time(self) -> Self:
+        for balancer in self.balancers:
+            settle = getattr(balancer, "settle", 0.0)
+            for name, limit in (("drain.idle_within", self.drain.idle_within), ("return_within", self.return_within)):
+                if settle >= limit:
+                    kind = f"settle = {settle:g} of the {balancer.kind} balancer"
+                    raise ValueError(f"{kind} must be less than {name} = {limit:g}, or it is given up on too early")
+        return self
+
 
 class AgentConfig(Settings):
     """The whole file. Write whole paths: others are relative to the folder that the agent was started in."""

@@ -33,13 +33,15 @@ def enroll(
     public_key: str = "",
     rotate: bool = False,
 ) -> Enrolment:
-    """Make `host` known. Raises `BadInput` when it is enrolled already, unless `rotate` or the key is the same.
+    """Make `host` known. An enrolled host keeps its key and gets other labels; another key needs `rotate`.
 
-    Only labels may change for a host that keeps its key.
+    Raises `BadInput` when it is enrolled already and nothing that may change would.
     """
+    known = context.engine.state.hosts.get(host)
+    if known is not None and not rotate and not public_key and labels != known.labels:
+        public_key = known.public_key
     if public_key:
         PublicKey.parse(public_key)
-    known = context.engine.state.hosts.get(host)
     if known is not None and not rotate and known.public_key != public_key:
         raise BadInput(
             f"{host} is enrolled already, and its key can't be shown again.",

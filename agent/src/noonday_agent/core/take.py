@@ -8,12 +8,15 @@ from noonday_agent.core.journal import Journal
 from noonday_shared.errors import BadInput
 from noonday_shared.messages import Assignment, Outcome
 
+LATE = 60.0
+"""Seconds after which an older term is no message that was merely delayed."""
+
 
 def take(journal: Journal, assignment: Assignment, *, host: str, now: float) -> Journal:
     """The journal with `assignment` as what the host should be; the same journal when it says nothing new.
 
-    Raises `BadInput` for an assignment of another host, one that expired, and one that contradicts what was taken
-    under the same number.
+    Raises `BadInput` for an assignment of another host, one that expired, one that a coordinator of an older term
+    still says, and one that contradicts what was taken under the same number.
     """
     if assignment.host != host:
         raise _refused("wrong-host", f"it is for {assignment.host}, this is {host}", assignment)
@@ -23,6 +26,11 @@ def take(journal: Journal, assignment: Assignment, *, host: str, now: float) -> 
     seen = journal.assignment
     if seen is None or assignment.order[:2] > seen.order[:2]:
         return _taken(journal, seen, assignment, now)
+    if assignment.term < seen.term and assignment.issued_at > seen.issued_at + LATE:
+        old = (
+            f"its term is over, since term {seen.term} was taken; a second coordinator, or one that lost its event log"
+        )
+        raise _refused("older-term", old, assignment)
     if assignment.order[:2] < seen.order[:2] or assignment.issued_at <= seen.issued_at:
         return journal
     if not same_work(seen, assignment):
