@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -44,7 +45,7 @@ def run(out: TextIO, shape: Shape | None = None, *, then: Callable[[World], None
     say("Setting up, in a temporary folder:")
     with world(shape, out, lambda line: say(f"  {line}")) as made:
         result = _play(made, say)
-        say("\n" + table(result))
+        say("\n" + table(result, width=min(shutil.get_terminal_size((110, 24)).columns, 130)))
         then(made)
     return result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -61,11 +62,11 @@ class DemoResult:
         return (*missed, *self.troubles)
 
 
-def table(result: DemoResult) -> str:
-    """The last table, as plain text."""
+def table(result: DemoResult, width: int = 110) -> str:
+    """The last table, as plain text of at most `width` columns where words allow it."""
     load = result.load
     rows = [
-        ("requests", f"{load.requests}  ({load.rate:.0f} a second; {_counts(load.by_release)})"),
+        ("requests", f"{load.requests} ({load.rate:.0f} a second; {_counts(load.by_release)})"),
         ("failed requests", f"{load.failed}"),
         ("longest pause", f"{load.longest_pause * 1000:.0f} ms between two answers"),
         ("slowest request", f"{load.slowest * 1000:.0f} ms, of those that are not slow by themselves"),
@@ -73,19 +74,21 @@ def table(result: DemoResult) -> str:
         ("out at once, at most", f"{result.most_out} server{'s' * (result.most_out != 1)}"),
         ("all three deploys", f"{result.seconds:.0f} s"),
     ]
-    rows += [row for step in result.steps for row in _step_rows(step)]
-    width = max(len(name) for name, _ in rows)
-    lines = [f"  {name.ljust(width)}  {text}".rstrip() for name, text in rows]
+    margin = max(len(name) for name, _ in rows)
+    lines = [f"  {name.ljust(margin)}  {text}" for name, text in rows]
+    for step in result.steps:
+        lines += ["", *_step_lines(step, width)]
     ending = [f"  MISSED: {words}" for words in result.missed] or ["  Every bar was reached."]
     return "\n".join((*lines, "", *ending))
 
 
-def _step_rows(step: Step) -> list[tuple[str, str]]:
-    return [
-        ("", ""),
-        (step.title, f"{step.verdict} after {step.seconds:.0f} s"),
-        *(("", line) for line in step.evidence),
-    ]
+def _step_lines(step: Step, width: int) -> list[str]:
+    lines = [f"  {step.title}  {step.verdict} after {step.seconds:.0f} s"]
+    margin = " " * (len(step.title) + 4)
+    for words in step.evidence:
+        lead = margin + " " * (len(words) - len(words.lstrip()))
+        lines += textwrap.wrap(words.strip(), width, initial_indent=lead, subsequent_indent=lead + "  ")
+    return lines
 
 
 def _counts(by_release: Mapping[str, int]) -> str:

@@ -24,7 +24,7 @@ def test_a_good_run_misses_no_bar() -> None:
 
 def test_the_table_holds_every_figure() -> None:
     text = table(GOOD)
-    assert "20000  (200 a second; 20000 by 1.0.0)" in text
+    assert "20000 (200 a second; 20000 by 1.0.0)" in text
     assert "web-1 4.0 s, web-2 4.0 s" in text
     assert "31 ms between two answers" in text
     assert "promote after 40 s" in text
@@ -57,3 +57,12 @@ def test_two_servers_out_at_once_are_a_missed_bar() -> None:
 
 def test_a_run_that_takes_too_long_is_a_missed_bar() -> None:
     assert replace(GOOD, seconds=300.0).missed == ("it took 300 s, not 240 s at most",)
+
+
+def test_long_evidence_is_wrapped_under_its_step() -> None:
+    step = replace(STEP, evidence=("word " * 40, "  a line of the log"))
+    lines = table(replace(GOOD, steps=(step,)), width=60).splitlines()
+    told = lines[lines.index("  1.1.0  promote after 40 s") + 1 : -2]
+    assert len(told) > 3
+    assert all(line.startswith(" " * 9) and len(line) <= 60 for line in told)
+    assert told[-1] == " " * 11 + "a line of the log"
