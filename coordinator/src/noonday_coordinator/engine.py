@@ -214,8 +214,7 @@ class Engine:
         except BadInput as error:
             _log.warning("%s", error)
             return
-        known = self.snapshots.get(snapshot.host)
-        if known is not None and snapshot.order <= known.order:
+        if snapshot.order <= self._newest(snapshot.host):
             return
         self.snapshots = {**self.snapshots, snapshot.host: snapshot}
         self.notices = {**self.notices, snapshot.host: snapshot.notices}
@@ -223,6 +222,13 @@ class Engine:
         events = self._reported(snapshot)
         if events:
             self._keep(events, snapshot.host)
+
+    def _newest(self, host: str) -> tuple[int, int]:
+        """The order of the host's newest report; after a restart of ours the log remembers what was said last."""
+        kept = (on_host.report for on_host in self.state.hosts[host].apps.values())
+        orders = [(report.boot, report.seq) for report in kept if report is not None]
+        known = self.snapshots.get(host)
+        return max([*orders, known.order if known else (-1, -1)])
 
     def _reported(self, snapshot: Snapshot) -> list[Event]:
         events: list[Event] = []
