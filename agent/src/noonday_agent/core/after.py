@@ -75,11 +75,13 @@ def _again(
     count = attempt.good + 1 if good else 0
     if attempt.stage is Stage.WARM_UP and count >= limits.successes:
         return _next(journal, attempt, now)
+    if good:
+        return _waiting(journal, replace(attempt, good=count), None)  # too late to be turned back: it is almost there
     waited = now - attempt.stage_since
     if _overdue(journal, attempt, now):
         return turn_back(journal, attempt, _late(attempt, now - attempt.started_at, trouble), now)
     if waited < limits.of(attempt.stage) or attempt.way is Way.STRANDED:
-        return _waiting(journal, replace(attempt, good=count), trouble)
+        return _waiting(journal, replace(attempt, good=0), trouble)
     if attempt.stage is Stage.WAIT_IDLE and (limits.on_busy == "proceed" or attempt.way is not Way.FORWARD):
         return _next(journal, attempt, now)
     return turn_back(journal, attempt, _late(attempt, waited, trouble), now)

@@ -40,13 +40,16 @@ def reconcile(journal: Journal, facts: Facts, now: float) -> Journal:
 
 
 def recover(journal: Journal, now: float, *, has_hook: bool) -> Journal:
-    """The journal as an agent that just started should read it: a hook that was under way is never run twice.
+    """The journal as an agent that just started should read it: a hook that was under way is never run twice, and what
+    the present stage waits for gets its time anew, since nobody looked meanwhile.
 
     `has_hook`: whether the release has one for the present stage. Where it has none, nothing was under way.
     """
     attempt = journal.attempt
-    if attempt is None or not attempt.begun or attempt.stage not in HOOKS or not has_hook:
+    if attempt is None:
         return journal
+    if not attempt.begun or attempt.stage not in HOOKS or not has_hook:
+        return replace(journal, attempt=replace(attempt, stage_since=now))
     text = f"The agent died while the hook {attempt.stage} ran, so how it ended is not known; it is not run twice."
     trouble = Trouble("hook-interrupted", attempt.stage, text, "look at what the hook did, then deploy again")
     return turn_back(journal, attempt, trouble, now)
