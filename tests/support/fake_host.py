@@ -61,6 +61,10 @@ class FakeReleases:
     def folder(self, release: str) -> Path:
         return ROOT / "releases" / release
 
+    def check(self) -> None:
+        if self.plain_folder:
+            raise Permanent("current is a plain folder.", rule="current-is-a-folder", next_action="move it")
+
     def switch(self, target: str) -> None:
         if target not in self.folders:
             raise Permanent(f"{target} is not here.", rule="not-prepared", next_action="deploy again")
@@ -73,8 +77,7 @@ class FakeReleases:
     def prepare(
         self, app: str, release: ReleaseRef, source: str, *, within: float, cancelled: Callable[[], bool]
     ) -> None:
-        if self.plain_folder:
-            raise Permanent("current is a plain folder.", rule="current-is-a-folder", next_action="move it")
+        self.check()
         if release.version in self.bad:
             raise BadInput(self.bad[release.version], rule="digest-mismatch", next_action="push it again")
         hooks = self.hooks.get(release.version, HookFiles())

@@ -145,6 +145,20 @@ def test_a_balancer_that_is_gone_before_the_drain_changes_nothing() -> None:
     assert not journal.out_by_us
 
 
+def test_a_current_that_can_not_be_switched_is_noticed_before_the_drain() -> None:
+    host = serving_old()
+    host.runner.offer(assignment(host.clock, Goal.PREPARED, NEW, generation=3))
+    host.settle()
+    host.releases.plain_folder = True
+    offer_new(host, generation=4)
+    journal = host.settle()
+    assert journal.outcome is Outcome.FAILED
+    assert journal.trouble is not None
+    assert journal.trouble.rule == "current-is-a-folder"
+    assert set(journal.timings) == {"pre-activate", "drain"}, "nothing came after the look before the drain"
+    assert (host.place.let_in, host.running) == (True, OLD.id)
+
+
 def test_a_balancer_that_is_gone_after_the_switch_is_tried_until_it_is_back() -> None:
     host = serving_old()
     offer_new(host)

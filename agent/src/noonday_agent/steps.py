@@ -112,13 +112,20 @@ class Steps:
         return file
 
     def _drain(self, attempt: Attempt) -> Result:
-        pool = self._parts.pool
-        problems = pool.problems()
-        if problems and attempt.way in (Way.FORWARD, Way.LEAVE):
-            # Asked before the first change: a balancer that is gone now would be gone in the middle, too.
-            return Failed(Trouble.of(problems[0], attempt.stage), changed=attempt.trouble is not None)
-        pool.take_out()
+        hindrances = self._hindrances(attempt)
+        if hindrances:
+            return Failed(Trouble.of(hindrances[0], attempt.stage), changed=attempt.trouble is not None)
+        self._parts.pool.take_out()
         return Done()
+
+    def _hindrances(self, attempt: Attempt) -> tuple[NoondayError, ...]:
+        """What would stop the attempt in its middle, asked before its first change."""
+        if attempt.way is Way.FORWARD:
+            try:
+                self._parts.releases.check()
+            except NoondayError as error:
+                return (error,)
+        return self._parts.pool.problems() if attempt.way in (Way.FORWARD, Way.LEAVE) else ()
 
     def _wait_idle(self) -> Result:
         pool = self._parts.pool

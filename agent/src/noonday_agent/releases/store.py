@@ -87,6 +87,10 @@ class ReleaseStore:
             self._unpack(archive, raw, signed, effort)
             log.info("%s %s is prepared in %s", app, ref, self.folders.folder(ref.id))
 
+    def check(self) -> None:
+        """Raises `Permanent` (rule `current-is-a-folder`) when `switch` could not work now."""
+        self.folders.refuse_plain_current()
+
     def switch(self, target: str | Path) -> None:
         """Let `current` point to a release, by id, or to a folder elsewhere, by whole path; whoever reads through it
         finds the old one or the new one. Safe to repeat.
