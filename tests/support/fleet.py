@@ -37,6 +37,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -52,6 +53,8 @@ from support.haproxy import KeepAliveLoad
 from support.need import need
 from support.ports import free_port
 from support.rabbitmq import RabbitMQ
+
+_NO_FILES: Mapping[str, str] = MappingProxyType({})
 
 POLICY: Mapping[str, object] = {
     "hosts": {"role": "web"},
@@ -97,19 +100,35 @@ class Fleet(Commands):
         (self.folder / "noonday" / "apps" / f"{app}.toml").write_text("\n".join(lines) + "\n")
 
     def build(
-        self, mode: str = "healthy", *, app: str = "web", version: str = "", toml: str = "", **files: str
+        self,
+        mode: str = "healthy",
+        *,
+        app: str = "web",
+        version: str = "",
+        toml: str = "",
+        key: Path | None = None,
+        files: Mapping[str, str] = _NO_FILES,
     ) -> tuple[str, Path]:
         """Version and archive of a new release; see `support.fleet_release` for `mode`. `toml`: more of release.toml.
-        `files`: by path, as in `**{"hooks/pre": "#!/bin/sh\\n…"}`."""
+        `key`: signs it instead of the coordinator's. `files`: texts by path, as of "hooks/pre"."""
         version = version or f"1.0.{next(self._numbers)}"
         source = Path(tempfile.mkdtemp(dir=self.folder, prefix="source-"))
         lay_out(source, app, version, mode=mode, toml=toml, files=files)
-        built = self.ok("release", "build", str(source), "--version", version, "--out", str(self.folder / "built"))
+        options = ["--version", version, "--out", str(self.folder / "built"), *(["--key", str(key)] if key else [])]
+        built = self.ok("release", "build", str(source), *options)
         return version, Path(built["archive"])
 
-    def push(self, mode: str = "healthy", *, app: str = "web", version: str = "", toml: str = "", **files: str) -> str:
+    def push(
+        self,
+        mode: str = "healthy",
+        *,
+        app: str = "web",
+        version: str = "",
+        toml: str = "",
+        files: Mapping[str, str] = _NO_FILES,
+    ) -> str:
         """The version of a new release, as `build`, that was pushed."""
-        version, archive = self.build(mode, app=app, version=version, toml=toml, **files)
+        version, archive = self.build(mode, app=app, version=version, toml=toml, files=files)
         self.ok("release", "push", str(archive))
         return version
 

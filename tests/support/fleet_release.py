@@ -17,7 +17,8 @@ _START = """\
 set -eu
 here=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd -P)
 if [ "$(cat "$here/mode")" = old-code ]; then
-  here=$(ls -d "$here"/../*/ | grep -v "$(basename "$here")" | head -n 1)
+  cd "$here/.."
+  here=$PWD/$(ls | grep -v "$(basename "$here")" | head -n 1)
 fi
 cd "$here"
 exec "$TINY_PYTHON" -ISs app.py
