@@ -70,7 +70,7 @@ class Scene:
         names = ("pre_activate", "post_activate", "post_return") if hooks else ()
         toml = "[hooks]\n" + "".join(f'{name} = "hooks/{name}"\n' for name in names)
         files = {f"hooks/{name}": self._hook(name, int(name == failing)) for name in names}
-        version, archive = self.fleet.build(toml=toml, **files)
+        version, archive = self.fleet.build(toml=toml, files=files)
         return Built(ReleaseRef(version=version, digest=digest_of(archive)), archive)
 
     def noted(self, host: FleetHost, built: Built) -> list[str]:
