@@ -13,7 +13,7 @@ from support.rabbitmq import RabbitMQ
 @pytest.fixture(scope="package")
 def whole_fleet(rabbitmq: RabbitMQ) -> Iterator[Fleet]:
     """Three hosts, so that two may be in trouble while one goes on serving."""
-    with running_fleet(rabbitmq, hosts=3) as made:
+    with running_fleet(rabbitmq, hosts=3, apps=("web",)) as made:
         yield made
 
 
