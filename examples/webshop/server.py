@@ -61,11 +61,10 @@ class Server:
         argv = [program("noonday-agent"), "run", "--config", str(self.agent_toml)]
         self._agent = Child(f"the agent of {self.name}", argv, output=self.log / "agent.log")
 
-    def stop_agent(self) -> None:
+    def stop(self) -> None:
+        """The agent first: it would report what happens to the app. May be repeated, also after half a start."""
         if self._agent is not None:
             self._agent.stop()
-
-    def stop(self) -> None:
         self._supervisord.stop()
 
     def must_run(self) -> None:

@@ -6,6 +6,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,6 @@ from examples.webshop.server import APP, Address, Server
 from examples.webshop.sources import RELEASES, lay_out
 from noonday_shared.clock import SystemClock, wait_until
 
-FIRST_ADDRESS = 1
 _FLEET_WITHIN = 30.0
 _LOAD_WITHIN = 10.0
 
@@ -89,8 +89,9 @@ class World:
         stack.callback(self.haproxy.stop)
         self.haproxy.start()
         say(f"{len(self.servers)} servers, each with supervisord and its own agent: noonday enroll, noonday-agent run")
+        stack.callback(self._stop_servers)
         for server in self.servers:
-            self._enrol(server, stack)
+            self._enrol(server)
         say(f"{len(RELEASES)} releases: noonday release build, noonday release push")
         for version in RELEASES:
             self.push(version, lay_out(version, self.folder / "sources" / version))
@@ -103,11 +104,13 @@ class World:
         built = typed.ask("release", "build", str(source), "--version", version, "--out", str(self.folder / "built"))
         typed.ask("release", "push", built["archive"])
 
-    def _enrol(self, server: Server, stack: ExitStack) -> None:
+    def _enrol(self, server: Server) -> None:
         reply = self.coordinator.typed.ask("enroll", server.name, "--label", "role=web")
-        stack.callback(server.stop)
-        stack.callback(server.stop_agent)
         server.start(reply["agent_toml"], reply["host_key"], self.haproxy.admin_socket)
+
+    def _stop_servers(self) -> None:
+        with ThreadPoolExecutor(len(self.servers)) as together:
+            list(together.map(Server.stop, self.servers))
 
     def _all_heard(self) -> bool:
         self.must_run()
@@ -134,6 +137,7 @@ def world(shape: Shape, out: TextIO, say: Callable[[str], None]) -> Iterator[Wor
     with guarded(folder), ExitStack() as stack:
         made = World(folder, shape, out)
         made.start(stack, say)
+        stack.callback(say, "Ending everything that was started.")
         yield made
 
 
