@@ -28,8 +28,9 @@ def about_to(journal: Journal) -> Journal:
     attempt = journal.attempt
     if attempt is None or attempt.begun or attempt.stage not in ONCE | {Stage.SWITCH}:
         return journal
-    switched = attempt.switched or attempt.stage is Stage.SWITCH
-    return replace(journal, attempt=replace(attempt, begun=True, switched=switched))
+    moving = attempt.stage is Stage.SWITCH
+    marked = replace(attempt, begun=True, switched=attempt.switched or moving)
+    return replace(journal, attempt=marked, moved=journal.moved or moving)
 
 
 def after(journal: Journal, result: Result, limits: Limits, now: float) -> Journal:
@@ -59,6 +60,8 @@ def _next(journal: Journal, attempt: Attempt, now: float) -> Journal:
     attempt = _ordered(attempt)
     if attempt.stage is Stage.DRAIN and not attempt.out_since:
         attempt = replace(attempt, out_since=now)
+    if attempt.stage is Stage.PROVE:
+        journal = replace(journal, moved=False)
     if attempt.stage is Stage.RETURN:
         journal = replace(journal, out_by_us=False)
     if attempt.stage is Stage.CONFIRM and attempt.out_since:

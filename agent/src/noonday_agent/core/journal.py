@@ -118,6 +118,8 @@ class Journal:
     trouble: Trouble | None = None
     proven: ReleaseRef | None = None
     """The release last proven to run and healthy here."""
+    moved: bool = False
+    """`current` was moved, or may have been, and nothing was proven to run since."""
     attempt: Attempt | None = None
     out_by_us: bool = False
     """We took the app out of its load balancers and did not put it back."""

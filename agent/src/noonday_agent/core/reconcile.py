@@ -86,11 +86,14 @@ def _wants(assignment: Assignment, attempt: Attempt) -> bool:
 
 
 def _watched(journal: Journal, assignment: Assignment, facts: Facts, now: float) -> Journal:
-    """A host that ended out of the load balancer without being asked to is looked at until what is there is well."""
+    """A host that ended out of the load balancer without being asked to goes to what was last proven on it, or else to
+    what is there, once that is well."""
     if not journal.out_by_us or journal.keep_out or assignment.goal is Goal.OUT or not facts.live:
         return journal
-    watching = begin(journal, assignment, Way.STRANDED, Stage.DRAIN, now, previous=facts.live)
-    attempt = replace(watching.attempt, why=journal.trouble, home=True) if watching.attempt else None
+    safe = _proven(journal, facts) or facts.live
+    watching = begin(journal, assignment, Way.STRANDED, Stage.DRAIN, now, previous=safe)
+    home = safe == facts.live and not journal.moved
+    attempt = replace(watching.attempt, why=journal.trouble, home=home) if watching.attempt else None
     return replace(watching, attempt=attempt, trouble=journal.trouble)
 
 
@@ -103,7 +106,7 @@ def _prepare(journal: Journal, assignment: Assignment, facts: Facts, now: float)
 def _serve(journal: Journal, assignment: Assignment, facts: Facts, now: float) -> Journal:
     target = assignment.release
     if target is not None and facts.live == target.id and not journal.keep_out:
-        if journal.proven != target:
+        if journal.proven != target or journal.moved:
             previous = _kept(assignment, facts)
             return begin(journal, assignment, Way.ADOPT, Stage.PROVE, now, previous=previous)
         if not journal.out_by_us:
@@ -116,8 +119,13 @@ def _serve(journal: Journal, assignment: Assignment, facts: Facts, now: float) -
 def _previous(journal: Journal, assignment: Assignment, facts: Facts) -> str:
     """What to go back to: the release last proven here if it is still on disk, else what is live, else nothing."""
     target = assignment.release.id if assignment.release else ""
-    proven = journal.proven.id if journal.proven and journal.proven.id in facts.prepared else ""
-    return next((one for one in (proven, facts.live, _kept(assignment, facts)) if one and one != target), "")
+    return next(
+        (one for one in (_proven(journal, facts), facts.live, _kept(assignment, facts)) if one and one != target), ""
+    )
+
+
+def _proven(journal: Journal, facts: Facts) -> str:
+    return journal.proven.id if journal.proven and journal.proven.id in facts.prepared else ""
 
 
 def _kept(assignment: Assignment, facts: Facts) -> str:
