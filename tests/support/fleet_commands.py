@@ -57,14 +57,14 @@ class Commands:
 
     def cli(self, *args: str, **env: str) -> Ran:
         """`noonday ARGS` inside this process, which is quick. Only one at a time."""
-        done = CliRunner().invoke(main, args, env=self._env() | env)
+        done = CliRunner().invoke(main, args, env=self.env() | env)
         return Ran(done.exit_code, done.stdout, done.stderr)
 
     def noonday(self, *args: str, within: float = WITHIN, **env: str) -> Ran:
         """`noonday ARGS` as a process, as a person or a CI job runs it."""
         done = subprocess.run(
             [str(NOONDAY), *args],
-            env=os.environ | self._env() | env,
+            env=os.environ | self.env() | env,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -85,7 +85,7 @@ class Commands:
         assert ran.exit == 2, f"noonday {shlex.join(args)}: {ran}"
         return ran.refusal
 
-    def _env(self) -> dict[str, str]:
+    def env(self) -> dict[str, str]:
         made = self.coordinator.made
         return {
             "NOONDAY_URL": self.coordinator.url,

@@ -6,8 +6,11 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from examples.parts.supervisord import Program, SupervisordProcess
@@ -127,6 +130,25 @@ class FleetHost:
         if self._agent is not None and self.agent_runs:
             os.kill(self._agent.pid, signal.SIGKILL)
             self._agent.stop(_AGENT_WITHIN)
+
+    def agent(self, verb: str, *options: str, config: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """`noonday-agent VERB`, which must come to an end: `check`, `status`, and a `run` that can't start."""
+        argv = [program("noonday-agent"), verb, "--config", str(config or self.agent_toml), *options]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+
+    @contextmanager
+    def edited(self, old: str, new: str) -> Iterator[None]:
+        """With another agent.toml and no agent, which is started again at the end with the old one."""
+        self.stop_agent()
+        text = self.agent_toml.read_text()
+        assert old in text
+        self.agent_toml.write_text(text.replace(old, new))
+        try:
+            yield
+        finally:
+            self.stop_agent()
+            self.agent_toml.write_text(text)
+            self.start_agent()
 
     def agent_log(self) -> str:
         return (self.folder / "agent.log").read_text(errors="replace")
