@@ -364,6 +364,26 @@ def test_a_second_exclusive_consumer_is_told_so_and_takes_over_when_the_first_le
     inbox.wait_for("yours")
 
 
+def test_a_second_exclusive_consumer_publishes_nothing_until_it_has_taken_over(
+    rig: Rig, coordinator: Bus, host: str, inbox: Inbox
+) -> None:
+    coordinator.consume(topology.STATE_QUEUE, inbox.take)
+    first = agent(rig, host, lambda body: None, exclusive=True)
+    eventually(lambda: first.connected, what="the first agent")
+
+    second = rig.bus()
+    second.consume(topology.agent_queue(host), lambda body: None, exclusive=True)
+    second.publish(topology.REPORTS, topology.state_key(host), b"of the second", slot="state")
+    second.start()
+    eventually(lambda: "already connected as this host" in second.trouble, what="the second agent's trouble")
+    first.publish(topology.REPORTS, topology.state_key(host), b"of the first", slot="state")
+    inbox.wait_for("of the first")
+    assert inbox.bodies == ["of the first"]
+
+    first.close()
+    inbox.wait_for("of the first", "of the second")
+
+
 def test_a_host_that_is_away_finds_only_the_newest_messages(
     rig: Rig, coordinator: Bus, host: str, inbox: Inbox
 ) -> None:

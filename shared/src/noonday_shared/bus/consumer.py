@@ -25,6 +25,13 @@ class Consumer(Part):
     ) -> None:
         super().__init__(connection, clock, changed)
         self._subscription = subscription
+        self._taken = False
+
+    @property
+    def silences(self) -> bool:
+        """Whether nothing may be published yet, since the queue that should be ours alone is somebody else's, or we
+        don't know so far."""
+        return self._subscription.exclusive and not self.ready and (self._taken or not self.trouble)
 
     @property
     def doing(self) -> str:
@@ -41,6 +48,7 @@ class Consumer(Part):
         )
 
     def _refused(self, error: exceptions.ChannelClosed) -> None:
+        self._taken = words.is_in_use(error)
         self.trouble = words.consuming_failed(self._subscription.queue, error)
 
     def _on_cancel(self, _: frame.Method[spec.Basic.Cancel]) -> None:

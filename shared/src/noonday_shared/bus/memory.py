@@ -212,9 +212,10 @@ class MemoryBus:
                 return
             if anew:
                 self._carry_out(*self._wishes.plans)
-            troubles = [self._broker.subscribe(wish) for wish in self._wishes.subscriptions]
-            troubles.append(self._flush())
-            self._trouble = " ".join(trouble for trouble in troubles if trouble)
+            troubles = {wish: self._broker.subscribe(wish) for wish in self._wishes.subscriptions}
+            silenced = any(wish.exclusive and said == words.in_use(wish.queue) for wish, said in troubles.items())
+            unsent = "" if silenced else self._flush()
+            self._trouble = " ".join(trouble for trouble in (*troubles.values(), unsent) if trouble)
 
     def _declare(self, *wanted: Plan) -> None:
         with self._broker.lock:

@@ -26,7 +26,8 @@ class Bus(Protocol):
 
     def consume(self, queue: str, handler: Handler, *, exclusive: bool = False) -> None:
         """Deliver this queue's messages to `handler`, again after each reconnect. Call before or after `start`.
-        `exclusive`: nobody else may consume it meanwhile; whoever comes second finds that in `trouble`."""
+        `exclusive`: nobody else may consume it meanwhile; whoever comes second finds that in `trouble`, and what it
+        publishes waits until the queue is its own, so that two under one name never speak in turns."""
 
     def publish(self, exchange: str, key: str, body: bytes, *, slot: str) -> None:
         """Send as soon as connected. `slot` names what this message is the newest of: an unsent message in the same

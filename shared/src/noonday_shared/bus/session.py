@@ -129,8 +129,9 @@ class Session:
             # Nothing is published or consumed before it is declared: on a wiped broker it would go nowhere.
             if self._declarer.settled:
                 self._publisher.ensure()
-                self._publisher.pump()
                 self._ensure_consumers()
+                if not any(consumer.silences for consumer in self._consumers.values()):
+                    self._publisher.pump()
             self._review()
         self._see_whether_to_leave()
 

@@ -51,10 +51,15 @@ def in_use(queue: str) -> str:
     return f"Somebody else consumes the queue {queue}: stop one of them. {_AGAIN}"
 
 
+def is_in_use(error: exceptions.ChannelClosed) -> bool:
+    """Whether the broker refuses a queue because somebody else has it alone, or has it where we want it alone."""
+    return error.reply_code in (403, 405) and "exclusive" in error.reply_text
+
+
 def consuming_failed(queue: str, error: exceptions.ChannelClosed) -> str:
     if error.reply_code == 404:
         return missing_queue(queue)
-    if error.reply_code in (403, 405) and "exclusive" in error.reply_text:
+    if is_in_use(error):
         return in_use(queue)
     return f"The broker does not let us consume the queue {queue}: {error.reply_text}. {_AGAIN}"
 
