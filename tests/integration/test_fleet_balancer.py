@@ -49,7 +49,7 @@ def test_a_balancer_that_is_gone_after_the_switch_is_tried_until_it_is_back(flee
         assert waiting.hosts[0].report is not None
         assert waiting.hosts[0].report.in_service is False
         assert other.web.answers == before
-        assert f"{canary.name}  " in fleet.noonday("hosts").out
+        assert f"{canary.name}  " in fleet.cli("hosts").out
     finally:
         bring_back(socket)
     # The second host's hook hides it once more.
@@ -77,15 +77,14 @@ def test_an_agent_with_a_wrong_name_does_not_start_and_names_the_nearest(
 ) -> None:
     host = fleet.host("web-1")
     with host.edited(old, new):
-        done = host.agent("run")
-        assert done.returncode == 2, done
-        assert "[apps.web]" in done.stderr
-        assert f"did you mean {says}?" in done.stderr.replace("'", "")
-        assert "Next: " in done.stderr
+        refused = host.run_refused()
+        status, checked = host.ask_agent("check")
         assert fleet.in_service() == {"web-1", "web-2"}
-        checked = host.agent("check")
-    assert checked.returncode == 1
-    assert f"did you mean {says}?" in checked.stdout.replace("'", "")
+    assert refused.startswith("[apps.web] ")
+    assert f"did you mean {says}?" in refused.replace("'", "")
+    assert "Next: " in refused
+    assert status == 1
+    assert f"did you mean {says}?" in checked.replace("'", "")
 
 
 def test_an_operator_drains_a_host_and_lets_it_back_without_a_restart(fleet: Fleet) -> None:
@@ -94,7 +93,7 @@ def test_an_operator_drains_a_host_and_lets_it_back_without_a_restart(fleet: Fle
     version = fleet.push()
     with fleet.load() as load:
         load.after(10)
-        assert fleet.noonday("drain", "web-2").exit == 0
+        fleet.ok("drain", "web-2")
         eventually(lambda: fleet.in_service() == {"web-1"}, what="web-2 out of service")
         load.after(20)
         assert host.web.answers, "the app goes on running"
@@ -103,7 +102,7 @@ def test_an_operator_drains_a_host_and_lets_it_back_without_a_restart(fleet: Fle
         refusal = fleet.refused("deploy", "web", version, "--yes")
         assert refusal.rule == "drained"
         assert "web-2 (by admin)" in refusal.text
-        assert fleet.noonday("undrain", "web-2").exit == 0
+        fleet.ok("undrain", "web-2")
         eventually(lambda: fleet.in_service() == {"web-1", "web-2"}, what="web-2 back in service")
         load.after(20)
     assert load.failures == []

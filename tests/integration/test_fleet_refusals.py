@@ -87,7 +87,7 @@ def test_the_same_version_again_is_nothing_to_do_and_drains_nothing(fleet: Fleet
     version = fleet.push()
     assert fleet.deploy(version).end == "done"
     with nothing_happens(fleet):
-        again = fleet.noonday("deploy", "web", version, "--yes")
+        again = fleet.cli("deploy", "web", version, "--yes")
     assert again.exit == 0
     assert "already" in again.out
 

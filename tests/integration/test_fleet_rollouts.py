@@ -82,7 +82,7 @@ def test_history_says_who_did_what_and_why(fleet: Fleet) -> None:
     began = next(event for event in told if event.kind == "rollout-started" and event.rollout == end.id)
     assert began.by == "admin"
     assert f"{end.id} of web" in began.words
-    assert f"All 2 hosts serve {end.release.version}" in fleet.noonday("history", "web").out
+    assert f"All 2 hosts serve {end.release.version}" in fleet.cli("history", "web").out
 
 
 def back_everywhere(fleet: Fleet, version: str) -> None:

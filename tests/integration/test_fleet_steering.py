@@ -18,7 +18,7 @@ def examined(fleet: Fleet, version: str) -> str:
 def test_promote_skips_what_is_left_of_the_examine(fleet: Fleet) -> None:
     version = fleet.push()
     rollout = examined(fleet, version)
-    assert fleet.noonday("promote", "web").exit == 0
+    fleet.ok("promote", "web")
     assert fleet.ended(rollout).end == "done"
     assert {host.web.answers for host in fleet.hosts} == {version}
     assert fleet.refused("promote", "web").rule == "no-rollout"
@@ -27,7 +27,7 @@ def test_promote_skips_what_is_left_of_the_examine(fleet: Fleet) -> None:
 def test_a_paused_rollout_drains_nobody_until_it_is_resumed(fleet: Fleet) -> None:
     version = fleet.push()
     rollout = examined(fleet, version)
-    assert fleet.noonday("pause", "web").exit == 0
+    fleet.ok("pause", "web")
     assert fleet.refused("pause", "web").rule == "paused"
     fleet.ok("promote", "web")
     heard = fleet.told("web-1").reported_at
@@ -35,7 +35,7 @@ def test_a_paused_rollout_drains_nobody_until_it_is_resumed(fleet: Fleet) -> Non
         load.after(100)
     assert fleet.rollout(rollout).paused_by == "admin"
     assert fleet.host("web-2").web.answers != version, f"nothing more since {heard}"
-    assert fleet.noonday("resume", "web").exit == 0
+    fleet.ok("resume", "web")
     assert fleet.ended(rollout).end == "done"
     assert fleet.host("web-2").web.answers == version
 
@@ -45,7 +45,7 @@ def test_an_aborted_rollout_goes_back_and_its_release_is_not_blocked(fleet: Flee
     version = fleet.push()
     rollout = examined(fleet, version)
     with fleet.load() as load:
-        assert fleet.noonday("abort", "web", "--why", "lunch").exit == 0
+        fleet.ok("abort", "web", "--why", "lunch")
         end = fleet.ended(rollout)
         load.after(10)
     assert end.end == "aborted"
@@ -60,7 +60,7 @@ def test_a_rollback_in_the_middle_blocks_the_release_until_a_person_unblocks_it(
     before = fleet.host("web-1").web.answers
     version = fleet.push()
     rollout = examined(fleet, version)
-    done = fleet.noonday("rollback", "web", "--yes", "--why", "slow pages")
+    done = fleet.cli("rollback", "web", "--yes", "--why", "slow pages")
     assert done.exit == 0, done
     end = fleet.rollout(rollout)
     assert end.end == "rolled-back"
@@ -70,7 +70,7 @@ def test_a_rollback_in_the_middle_blocks_the_release_until_a_person_unblocks_it(
     refusal = fleet.refused("deploy", "web", version, "--yes")
     assert refusal.rule == "blocked"
     assert "slow pages" in refusal.text
-    assert fleet.noonday("release", "unblock", "web", version, "--why", "it was the network").exit == 0
+    fleet.ok("release", "unblock", "web", version, "--why", "it was the network")
     assert fleet.deploy(version).end == "done"
 
 
@@ -102,6 +102,6 @@ def test_a_rollout_that_waits_at_a_gate_ends_a_ci_job_with_its_question(fleet: F
     assert done.exit == 5, done
     assert "noonday promote web" in done.out + done.err
     rollout = fleet.app().rollout
-    assert fleet.noonday("promote", "web").exit == 0
-    assert fleet.noonday("show", rollout, "--follow").exit == 0
+    fleet.ok("promote", "web")
+    assert fleet.cli("show", rollout, "--follow").exit == 0
     eventually(lambda: fleet.app().rollout == "", what="the end of the rollout")

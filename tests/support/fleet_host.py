@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -10,12 +11,15 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+
+import pytest
 
 from examples.parts.supervisord import Program, SupervisordProcess
 from examples.webshop.child import Child
 from examples.webshop.command_line import program
+from noonday_agent.cli import main
 from support.ports import free_port
 
 _AGENT_WITHIN = 15.0
@@ -131,10 +135,20 @@ class FleetHost:
             os.kill(self._agent.pid, signal.SIGKILL)
             self._agent.stop(_AGENT_WITHIN)
 
-    def agent(self, verb: str, *options: str, config: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """`noonday-agent VERB`, which must come to an end: `check`, `status`, and a `run` that can't start."""
-        argv = [program("noonday-agent"), verb, "--config", str(config or self.agent_toml), *options]
-        return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    def run_refused(self, config: Path | None = None) -> str:
+        """What `noonday-agent run` says when it can't start, which it must not."""
+        argv = [program("noonday-agent"), "run", "--config", str(config or self.agent_toml)]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 2, done
+        assert "Traceback" not in done.stderr, done
+        return done.stderr
+
+    def ask_agent(self, verb: str, *options: str, config: Path | None = None) -> tuple[int, str]:
+        """Exit status and words of `noonday-agent check` or `status`, inside this process, which is quick."""
+        words = io.StringIO()
+        with redirect_stdout(words), redirect_stderr(words), pytest.raises(SystemExit) as ended:
+            main([verb, "--config", str(config or self.agent_toml), *options])
+        return int(str(ended.value.code)), words.getvalue()
 
     @contextmanager
     def edited(self, old: str, new: str) -> Iterator[None]:
