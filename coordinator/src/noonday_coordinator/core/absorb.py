@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from noonday_coordinator.core.events import HostJudged
 from noonday_coordinator.core.state import AppOnHost, HostState, InRollout, Rollout, State
+from noonday_coordinator.core.view import View
 from noonday_shared.messages import Goal, Outcome
 
 GRACE = 60.0
 """Seconds beyond a host's own deadline, in which its word may still arrive."""
 
 
-def absorb(state: State, rollout: Rollout, now: float) -> list[HostJudged]:
+def absorb(state: State, view: View, rollout: Rollout, now: float) -> list[HostJudged]:
     """The hosts whose state in the rollout has changed, by what they reported or by their silence."""
     found = []
     for name, member in rollout.hosts.items():
         host = state.hosts.get(name)
         on_host = host.app(rollout.app) if host else AppOnHost()
-        judged = _judge(rollout, name, member, on_host, now)
+        judged = _judge(view, rollout, name, member, on_host, now)
         if judged is not None:
             found.append(judged)
     return found
 
 
-def _judge(rollout: Rollout, name: str, member: InRollout, on_host: AppOnHost, now: float) -> HostJudged | None:
+def _judge(
+    view: View, rollout: Rollout, name: str, member: InRollout, on_host: AppOnHost, now: float
+) -> HostJudged | None:
     assigned, report = on_host.assigned, on_host.report
     if member.state not in _OUTCOMES or assigned is None or assigned.rollout != rollout.id:
         return None
@@ -31,7 +34,8 @@ def _judge(rollout: Rollout, name: str, member: InRollout, on_host: AppOnHost, n
     if report is not None and report.generation == assigned.generation and report.outcome in _ENDS:
         state = _OUTCOMES[member.state][report.outcome]
         return HostJudged(rollout.id, name, state, str(report.trouble) if report.trouble else "")
-    if now > on_host.assigned_at + assigned.deadline + GRACE and member.state is not HostState.WAITING:
+    latest = on_host.assigned_at + assigned.deadline + GRACE
+    if view.in_vain(latest, GRACE, now) and member.state is not HostState.WAITING:
         waited = f"no end of its step was reported in {now - on_host.assigned_at:.0f} s"
         return HostJudged(rollout.id, name, _OUTCOMES[member.state][Outcome.FAILED], waited)
     return None

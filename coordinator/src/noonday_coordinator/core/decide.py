@@ -31,7 +31,7 @@ def decide(state: State, view: View, now: float) -> list[Event]:
     for app in state.apps.values():
         rollout = state.rollouts.get(app.active)
         if rollout is not None:
-            events: list[Event] = [*absorb(state, rollout, now)] or _stage(state, view, rollout, now)
+            events: list[Event] = [*absorb(state, view, rollout, now)] or _stage(state, view, rollout, now)
             if events:
                 return events
     return _settle(state) or _operators(state)
@@ -72,7 +72,7 @@ def _preparing(state: State, view: View, rollout: Rollout, now: float) -> list[E
     new = [host for host in rollout.in_state(HostState.WAITING) if not _assigned(state, rollout, host)]
     if new:
         return assign(state, rollout, new, Goal.PREPARED, rollout.release, previous=rollout.previous)
-    if now >= rollout.deadline and not rollout.paused_by:
+    if view.in_vain(rollout.deadline, rollout.policy.unreachable_after, now) and not rollout.paused_by:
         late = ", ".join(
             f"{host} (last seen {view.silent_for(host, now):.0f} s ago)" for host in rollout.in_state(HostState.WAITING)
         )

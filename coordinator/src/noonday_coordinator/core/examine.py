@@ -21,7 +21,7 @@ def examine(rollout: Rollout, view: View, now: float, *, onward: Callable[[Rollo
     enough = judgement.requests >= rollout.policy.least_requests
     if judgement.verdict == "promote" and enough:
         return [_promote(rollout, judgement, judgement.reason), *onward(rollout)]
-    if rollout.asked or now < last_instant(rollout):
+    if rollout.asked or not view.in_vain(last_instant(rollout), rollout.policy.unreachable_after, now):
         return []
     if judgement.verdict == "promote" and rollout.policy.on_little_evidence == "promote":
         little = f"on little evidence: {_few(rollout, judgement)}"

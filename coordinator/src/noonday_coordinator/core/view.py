@@ -39,3 +39,8 @@ class View:
     def silent_for(self, host: str, now: float) -> float:
         """Seconds since the host was last heard, or since this coordinator listens."""
         return now - max(self.last_seen.get(host, 0.0), self.since)
+
+    def in_vain(self, deadline: float, patience: float, now: float) -> bool:
+        """Whether a wait for hosts is over: `deadline` has passed, and they had `patience` seconds to tell this
+        coordinator what they did while there was none."""
+        return now >= max(deadline, self.since + patience)
