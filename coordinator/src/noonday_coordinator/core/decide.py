@@ -206,11 +206,11 @@ def _operators(state: State) -> list[Event]:
 
 
 def _operators_wish(state: State, host: Host, app: str, generation: int) -> Assigned | None:
-    goal = state.goal_of(host.name, app)
-    report = host.app(app).report
-    release = (report.proven if report else None) or state.app(app).current
+    goal, release = state.goal_of(host.name, app), state.returns_to(host.name, app)
+    if release is None:
+        return None  # nothing of ours is there to take out, and it could not be let back in
     if host.drained_by and goal is not Goal.OUT:
         return Assigned(host.name, app, generation, Goal.OUT, release)
-    if not host.drained_by and goal is Goal.OUT and release is not None:
+    if not host.drained_by and goal is Goal.OUT:
         return Assigned(host.name, app, generation, Goal.SERVING, release)
     return None

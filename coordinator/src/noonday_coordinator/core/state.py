@@ -48,6 +48,10 @@ class AppOnHost:
     def in_service(self) -> bool:
         return self.report is not None and self.report.in_service is True
 
+    @property
+    def serves_well(self) -> bool:
+        return self.report is not None and self.report.in_service is True and self.report.healthy is True
+
 
 @dataclass(frozen=True, slots=True)
 class Host:
@@ -155,6 +159,12 @@ class State:
     def hosts_with(self, labels: Mapping[str, str]) -> tuple[Host, ...]:
         """Enrolled hosts that carry all of `labels`, by name."""
         return tuple(host for _, host in sorted(self.hosts.items()) if host.carries(labels))
+
+    def returns_to(self, host: str, app: str) -> ReleaseRef | None:
+        """What the host serves once it is let back in: the release proven there, else the app's own; None before the
+        first rollout."""
+        report = self.hosts[host].app(app).report
+        return (report.proven if report else None) or self.app(app).current
 
     def goal_of(self, host: str, app: str) -> Goal | None:
         assigned = self.hosts[host].app(app).assigned

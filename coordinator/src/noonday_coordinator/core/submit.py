@@ -103,6 +103,9 @@ def _drain(state: State, name: str) -> tuple[e.Event, ...]:
         others = [one for one in state.hosts.values() if one.name != name and one.app(app).in_service]
         if host.app(app).in_service and not others:
             raise _refused("last-in-service", f"{name} is the last host of {app} in service", "noonday hosts")
+        if host.app(app).serves_well and state.returns_to(name, app) is None:
+            text = f"{name} serves a {app} that Noonday did not release, so it could not let it back in"
+            raise _refused("not-released", text, f"drain it at the load balancer, or release {app} first")
     return (e.HostDrained(name),)
 
 
