@@ -83,6 +83,7 @@ class Engine:
         self._board = Board()
         self._outgoing = Outgoing(artifact_url)
         self._inbox: deque[Callable[[], None]] = deque()
+        self._asked: deque[Callable[[], None]] = deque()
         self._wake = threading.Event()
         self._leaving = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -126,7 +127,8 @@ class Engine:
     def ask(self, command: Command, by: str) -> Future[tuple[Record, ...]]:
         """As `submit`, without waiting: the answer is there after the next turn."""
         answer: Future[tuple[Record, ...]] = Future()
-        self._hand_over(lambda: self._on_command(command, by, answer))
+        self._asked.append(lambda: self._on_command(command, by, answer))
+        self._wake.set()
         return answer
 
     def plan(self, command: Deploy) -> Plan:
@@ -163,7 +165,9 @@ class Engine:
     def turn(self) -> None:
         """Handle what arrived, do what follows, say what is due."""
         for _ in range(min(len(self._inbox), MOST_AT_ONCE)):
+            self._answer()
             self._inbox.popleft()()
+        self._answer()
         if self._inbox:
             self._wake.set()
         now = self._clock.now()
@@ -173,11 +177,16 @@ class Engine:
             if not events:
                 break
             self._keep(events, "coordinator")
-        for assignment in self._outgoing.due(self.state, now):
+        for assignment in self._outgoing.due(self.state, self.view, now):
             body = seal(ASSIGNMENT, assignment, self._key)
             slot = f"{assignment.host}/{assignment.app}"
             self._bus.publish("", topology.agent_queue(assignment.host), body, slot=slot)
             crashpoint(f"coordinator:said:{assignment.goal}")
+
+    def _answer(self) -> None:
+        """Whoever asks does not wait behind the messages that came while no coordinator ran: there may be thousands."""
+        while self._asked:
+            self._asked.popleft()()
 
     def _keep(self, events: Sequence[Event], by: str) -> tuple[Record, ...]:
         """On disk first, then folded: what is not kept did not happen."""

@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from noonday_coordinator.core.events import Assigned
+from noonday_coordinator.core.lost import valid_until
 from noonday_coordinator.core.state import AppOnHost, State
+from noonday_coordinator.core.view import View
 from noonday_shared.messages import Assignment
 from noonday_shared.names import ReleaseRef
 
 FIRST_REPEAT = 2.0
 LONGEST_REPEAT = 30.0
 VALID = 900.0
-"""Seconds after which an assignment that is still on its way has no effect any more."""
+"""Seconds after which an assignment that is still on its way has no effect any more, at the latest."""
 
 
 @dataclass(slots=True)
@@ -33,13 +35,16 @@ class Outgoing:
         self._source = source
         self._said: dict[tuple[str, str], _Said] = {}
 
-    def due(self, state: State, now: float) -> Iterator[Assignment]:
+    def due(self, state: State, view: View, now: float) -> Iterator[Assignment]:
         """The assignments to send now."""
         for host in state.hosts.values():
             for app, on_host in host.apps.items():
                 assigned = on_host.assigned
-                if assigned is not None and self._is_due(state, host.name, app, on_host, assigned, now):
-                    yield self._assignment(state, assigned, now)
+                if assigned is None:
+                    continue
+                until = valid_until(state, view, host.name, app, now, VALID)
+                if until > now and self._is_due(state, host.name, app, on_host, assigned, now):
+                    yield self._assignment(state, assigned, now, until)
 
     def _is_due(self, state: State, host: str, app: str, on_host: AppOnHost, assigned: Assigned, now: float) -> bool:
         number = (state.term, assigned.generation)
@@ -53,7 +58,7 @@ class Outgoing:
         said.at, said.wait = now, min(said.wait * 2, LONGEST_REPEAT)
         return True
 
-    def _assignment(self, state: State, assigned: Assigned, now: float) -> Assignment:
+    def _assignment(self, state: State, assigned: Assigned, now: float, until: float) -> Assignment:
         return Assignment(
             app=assigned.app,
             host=assigned.host,
@@ -66,7 +71,7 @@ class Outgoing:
             rollout=assigned.rollout,
             deadline=assigned.deadline,
             issued_at=now,
-            expires_at=now + VALID,
+            expires_at=until,
             observe=assigned.observe,
             watch_until=state.app(assigned.app).watch_until,
         )

@@ -1,0 +1,63 @@
+"""Hosts that were given up on: until when what was said to them holds, and when it is said again. Pure.
+
+Such a host may come back at any moment and do what it was told last, so nothing may be on its way to it by then.
+"""
+
+from __future__ import annotations
+
+from noonday_coordinator.core.assign import BUSY
+from noonday_coordinator.core.plan import drain_limit
+from noonday_coordinator.core.state import AppOnHost, HostState, Rollout, State
+from noonday_coordinator.core.view import View
+from noonday_shared.messages import Goal, Outcome
+
+
+def valid_until(state: State, view: View, host: str, app: str, now: float, longest: float) -> float:
+    """The instant until which an assignment sent `now` may be taken up: `now` when it must not be sent at all."""
+    on_host = state.hosts[host].app(app)
+    assigned = on_host.assigned
+    rollout = state.rollouts.get(assigned.rollout) if assigned else None
+    if assigned is None or rollout is None or assigned.goal is not Goal.SERVING or _taken(on_host):
+        return now + longest
+    match rollout.hosts[host].state:
+        case state_ if state_ in BUSY and rollout.end is None:
+            return max(now, min(now + longest, on_host.assigned_at + assigned.deadline))
+        case HostState.LOST if _may_return(state, view, rollout, host, now):
+            return now + min(longest, rollout.policy.unreachable_after)
+        case HostState.LOST:
+            return now
+        case _:
+            return now + longest
+
+
+def _may_return(state: State, view: View, rollout: Rollout, host: str, now: float) -> bool:
+    """Once the rollout is over and the host is heard again, within the same limit as ever."""
+    if rollout.end is None or _silent(view, rollout, host, now):
+        return False
+    on_hosts = {name: state.hosts[name].app(rollout.app) for name in rollout.members if name in state.hosts}
+    if not on_hosts[host].in_service:
+        return True
+    limit = drain_limit(rollout.policy, len(rollout.members), allow_outage=True)
+    out = sum(not one.in_service or _working(one) for one in on_hosts.values())
+    waiting = [
+        name
+        for name in rollout.in_state(HostState.LOST)
+        if name in on_hosts
+        and on_hosts[name].in_service
+        and not _taken(on_hosts[name])
+        and not _silent(view, rollout, name, now)
+    ]
+    return host in waiting[: max(limit - out, 0)]
+
+
+def _silent(view: View, rollout: Rollout, host: str, now: float) -> bool:
+    return view.silent_for(host, now) > rollout.policy.unreachable_after
+
+
+def _taken(on_host: AppOnHost) -> bool:
+    assigned, report = on_host.assigned, on_host.report
+    return assigned is not None and report is not None and report.generation == assigned.generation
+
+
+def _working(on_host: AppOnHost) -> bool:
+    return _taken(on_host) and on_host.report is not None and on_host.report.outcome is Outcome.WORKING
