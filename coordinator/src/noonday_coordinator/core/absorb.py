@@ -23,6 +23,14 @@ def absorb(state: State, view: View, rollout: Rollout, now: float) -> list[HostJ
     return found
 
 
+def settled(on_host: AppOnHost) -> bool:
+    """Whether the host is not in the middle of a step: it only had to prepare, or reported the end of what it did."""
+    assigned, report = on_host.assigned, on_host.report
+    if assigned is None or assigned.goal is Goal.PREPARED:
+        return True
+    return report is not None and report.generation == assigned.generation and report.outcome in _ENDS
+
+
 def _judge(
     view: View, rollout: Rollout, name: str, member: InRollout, on_host: AppOnHost, now: float
 ) -> HostJudged | None:

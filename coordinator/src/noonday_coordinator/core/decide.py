@@ -5,7 +5,7 @@ Each call gives the events of one cause. The engine folds them and asks again un
 
 from __future__ import annotations
 
-from noonday_coordinator.core.absorb import absorb
+from noonday_coordinator.core.absorb import absorb, settled
 from noonday_coordinator.core.assign import assign, may_move, move_on
 from noonday_coordinator.core.events import (
     Asked,
@@ -103,6 +103,8 @@ def _stuck(rollout: Rollout, waiting: list[str], now: float) -> list[Event]:
     if now < since + rollout.policy.host_within:
         return []
     waited = f"Waited {now - since:.0f} s to drain {waiting[0]}, because other hosts are out of service"
+    if rollout.kind == "rollback":
+        return [RolloutEnded(rollout.id, End.FAILED, f"{waited}. Mend them (noonday hosts), then roll back again.")]
     return [Asked(rollout.id, f"{waited}. Mend them (noonday hosts), or: noonday rollback {rollout.app}")]
 
 
@@ -177,20 +179,19 @@ def _assigned(state: State, rollout: Rollout, host: str) -> bool:
 
 
 def _settle(state: State) -> list[Event]:
-    """After a rollout, its hosts stop sending evidence; what they serve stays."""
+    """After a rollout, its hosts stop sending evidence; what they serve stays, whatever that is."""
     events: list[Event] = []
     for host in state.hosts.values():
         for app, on_host in host.apps.items():
-            assigned = on_host.assigned
+            assigned, report = on_host.assigned, on_host.report
             rollout = state.rollouts.get(assigned.rollout) if assigned else None
             if assigned is None or not assigned.observe or rollout is None or rollout.end is None:
                 continue
-            if rollout.hosts[host.name].state is HostState.LOST:
+            if rollout.hosts[host.name].state is HostState.LOST or not settled(on_host):
                 continue  # another assignment would make it try again, forth and back
-            release = assigned.release if assigned.goal is Goal.SERVING else state.app(app).current
-            if release is not None:
+            if report is not None and report.proven is not None:
                 number = state.generation + len(events) + 1
-                events.append(Assigned(host.name, app, number, Goal.SERVING, release, rollout=rollout.id))
+                events.append(Assigned(host.name, app, number, Goal.SERVING, report.proven, rollout=rollout.id))
     return events
 
 
