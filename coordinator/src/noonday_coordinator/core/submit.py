@@ -9,6 +9,9 @@ from noonday_coordinator.core.state import Host, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_shared.errors import BadInput
 
+SILENT = 30.0
+"""Seconds without a word after which a host is not counted as in service."""
+
 
 def submit(state: State, view: View, command: c.Command, *, now: float, by: str) -> tuple[e.Event, ...]:
     """The events of `command`; none when there is nothing to do. Raises `BadInput` naming the rule."""
@@ -20,7 +23,7 @@ def submit(state: State, view: View, command: c.Command, *, now: float, by: str)
         case c.Promote() | c.Abort() | c.Pause() | c.Resume():
             return _steer(_under_way(state, command.app), command, by)
         case c.DrainHost(host):
-            return _drain(state, host)
+            return _drain(state, view, host, now)
         case c.UndrainHost(host):
             if not _host(state, host).drained_by:
                 raise _refused("not-drained", f"{host} is not drained by an operator", "noonday hosts")
@@ -89,7 +92,7 @@ def _steer(rollout: Rollout, command: c.Promote | c.Abort | c.Pause | c.Resume, 
             return (e.Resumed(rollout.id),)
 
 
-def _drain(state: State, name: str) -> tuple[e.Event, ...]:
+def _drain(state: State, view: View, name: str, now: float) -> tuple[e.Event, ...]:
     host = _host(state, name)
     if host.drained_by:
         raise _refused("drained", f"{name} is drained by {host.drained_by} already", f"noonday undrain {name}")
@@ -100,7 +103,13 @@ def _drain(state: State, name: str) -> tuple[e.Event, ...]:
         if rollout is not None and name in rollout.members:
             text = f"{name} is part of {rollout.id} ({app} {rollout.release.version}), which is {rollout.stage}"
             raise _refused("rollout-under-way", text, f"noonday abort {app}, or wait")
-        others = [one for one in state.hosts.values() if one.name != name and one.app(app).in_service]
+        # Its report lags: a host that was just drained, or that is silent, can't be counted on.
+        others = [
+            one
+            for one in state.hosts.values()
+            if one.name != name and one.app(app).in_service and not one.drained_by
+            if view.silent_for(one.name, now) <= SILENT
+        ]
         if host.app(app).in_service and not others:
             raise _refused("last-in-service", f"{name} is the last host of {app} in service", "noonday hosts")
         if host.app(app).serves_well and state.returns_to(name, app) is None:
