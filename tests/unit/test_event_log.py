@@ -91,6 +91,7 @@ def every_event() -> list[Event]:
             values: dict[str, Any] = {field.name: field.name for field in fields(kind)}
             values |= {"release": NEW} if "release" in values else {}
             values |= {"until": 5.0} if "until" in values else {}
+            values |= {"holds": True} if "holds" in values else {}
             plain.append(kind(**values))
     return [*EXAMPLES, *plain]
 
