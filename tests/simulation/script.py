@@ -1,0 +1,216 @@
+"""What a seed decides: the fleet, the policy, the releases, and everything that goes wrong and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+from simulation.host import Nature
+
+from noonday_agent.core.journal import Stage
+from noonday_agent.core.limits import Limits
+from noonday_coordinator.core.policy import Policy
+from noonday_shared.bus.memory import Faults
+from noonday_shared.names import ReleaseRef
+from noonday_shared.release.manifest import HookFiles
+
+KNOWN = "an error as old as the app"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A release to roll out. `bad_on`, `ill_on`: hosts that can't prepare it, or where it is never healthy."""
+
+    ref: ReleaseRef
+    kind: str
+    nature: Nature
+    hooks: HookFiles
+    bad_hook: str
+    bad_on: tuple[str, ...]
+    ill_on: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mishap:
+    """Something that happens `at` so many seconds, to `host`, and is over after `lasts` seconds."""
+
+    at: float
+    kind: Literal[
+        "agent-dies", "agent-dies-in-step", "coordinator-dies", "coordinator-dies-in-append", "balancer-gone",
+        "manager-gone", "app-dies", "app-ill", "host-cut-off", "coordinator-cut-off", "forgery", "broker-wiped",
+    ]  # fmt: skip
+    host: str = ""
+    lasts: float = 0.0
+    stage: Stage = Stage.DRAIN
+    late: bool = False
+    """The effect has happened by then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What an operator does, at any moment; it may be refused."""
+
+    at: float
+    kind: Literal["pause", "resume", "abort", "promote", "rollback", "drain", "undrain", "deploy", "unblock"]
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    seed: int
+    hosts: tuple[str, ...]
+    policy: Policy
+    limits: Limits
+    serving_before: bool
+    checked: bool
+    rate: float
+    candidates: tuple[Candidate, ...]
+    faults: Faults
+    mishaps: tuple[Mishap, ...]
+    wishes: tuple[Wish, ...]
+    calm_after: float
+    """Seconds after which nothing goes wrong any more, and nobody wishes anything."""
+
+    @property
+    def peaceful(self) -> bool:
+        return self.faults == Faults() and not self.mishaps and not self.wishes
+
+
+def script(seed: int) -> Script:
+    chance = Random(seed)
+    hosts = tuple(f"web-{n}" for n in range(1, chance.randint(1, 6) + 1))
+    rollouts = chance.randint(1, 3)
+    calm_after = (30.0 + 70.0 * rollouts) * chance.choice((1.0, 1.0, 4.0))
+    return Script(
+        seed=seed,
+        hosts=hosts,
+        policy=_policy(chance, len(hosts)),
+        limits=_limits(chance),
+        serving_before=chance.random() < 0.5,
+        checked=chance.random() < 0.7,
+        rate=chance.choice((0.05, 2.0, 10.0, 10.0)),
+        candidates=tuple(_candidate(chance, hosts, n) for n in range(1, rollouts + 1)),
+        faults=_faults(chance),
+        mishaps=tuple(sorted(_mishaps(chance, hosts, calm_after), key=lambda one: one.at)),
+        wishes=tuple(sorted(_wishes(chance, hosts, calm_after), key=lambda one: one.at)),
+        calm_after=calm_after,
+    )
+
+
+def _policy(chance: Random, total: int) -> Policy:
+    choose = chance.choice
+    values = {
+        "app": "web",
+        "hosts": {"role": "web"},
+        "canary": choose((1, 1, 2, "50%")),
+        "examine": choose((0, 10, 30)),
+        "examine_most": choose((30, 60)),
+        "least_requests": choose((0, 20, 100)),
+        "on_little_evidence": choose(("ask", "promote")),
+        "waves": choose((("100%",), (1, "100%"), ("50%",), (2, 2))),
+        "wave_pause": choose((0, 0, 15)),
+        "max_unavailable": choose((1, 1, 2, "50%")),
+        "min_healthy": choose((0, 0, 1)) if total > 1 else 0,
+        "gates": choose(((), (), ("canary",), (1,))),
+        "on_regression": choose(("rollback", "rollback", "ask")),
+        "allow_outage": True,
+        "prepare_within": choose((60, 120)),
+        "host_within": choose((40, 120)),
+        "unreachable_after": choose((20, 30)),
+    }
+    return Policy.model_validate(values)
+
+
+def _limits(chance: Random) -> Limits:
+    return Limits(
+        idle_within=5.0,
+        on_busy=chance.choice(("proceed", "give-up")),
+        restart_within=10.0,
+        healthy_within=15.0,
+        successes=2,
+        return_within=10.0,
+        hook_within=5.0,
+    )
+
+
+KINDS = (
+    "good",
+    "good",
+    "good",
+    "sick",
+    "liar",
+    "noisy",
+    "rare",
+    "unpreparable",
+    "failing-hook",
+    "falls-ill",
+    "ill-somewhere",
+)
+
+
+def _candidate(chance: Random, hosts: tuple[str, ...], n: int) -> Candidate:
+    kind = chance.choice(KINDS)
+    known = {KNOWN: 0.02} if n % 2 else {}
+    nature = Nature(
+        healthy=kind != "sick",
+        warm_up=chance.choice((0.5, 2.0, 6.0)),
+        lies=kind == "liar",
+        falls_ill_after=12.0 if kind == "falls-ill" else 0.0,
+        errors={**known, **({f"new with {n}": 0.2 if kind == "noisy" else 0.005} if kind in ("noisy", "rare") else {})},
+    )
+    hooks = HookFiles(pre_activate="pre", post_activate="post", post_return="back")
+    some = tuple(chance.sample(hosts, chance.randint(1, len(hosts))))
+    return Candidate(
+        ref=ReleaseRef(version=f"1.{n}.0", digest=f"{n:x}" * 64),
+        kind=kind,
+        nature=nature,
+        hooks=hooks if kind == "failing-hook" or chance.random() < 0.3 else HookFiles(),
+        bad_hook=chance.choice(("pre", "post", "back")) if kind == "failing-hook" else "",
+        bad_on=some if kind == "unpreparable" else (),
+        ill_on=some if kind == "ill-somewhere" else (),
+    )
+
+
+def _faults(chance: Random) -> Faults:
+    if chance.random() < 0.3:
+        return Faults()
+    return Faults(
+        lose=chance.choice((0.0, 0.1, 0.3)),
+        repeat=chance.choice((0.0, 0.2)),
+        delay=chance.choice((0.0, 0.2)),
+        reorder=chance.choice((0.0, 0.2)),
+        longest_delay=chance.choice((2.0, 20.0)),
+    )
+
+
+_MISHAPS = (
+    "agent-dies", "agent-dies", "agent-dies-in-step", "agent-dies-in-step", "agent-dies-in-step", "coordinator-dies",
+    "coordinator-dies-in-append", "coordinator-dies-in-append", "balancer-gone", "manager-gone", "app-dies", "app-ill",
+    "host-cut-off", "coordinator-cut-off", "forgery", "forgery", "broker-wiped",
+)  # fmt: skip
+
+
+def _mishaps(chance: Random, hosts: tuple[str, ...], until: float) -> list[Mishap]:
+    stages = list(Stage)
+    return [
+        Mishap(
+            at=chance.uniform(0.0, until),
+            kind=chance.choice(_MISHAPS),  # type: ignore[arg-type]  # one of the literals
+            host=chance.choice(hosts),
+            lasts=chance.choice((1.0, 5.0, 20.0, 20.0, 60.0, 200.0, 600.0)),
+            stage=chance.choice(stages),
+            late=chance.random() < 0.5,
+        )
+        for _ in range(chance.choice((0, 2, 5, 9, 14)))
+    ]
+
+
+_WISHES = ("pause", "resume", "abort", "promote", "rollback", "drain", "undrain", "deploy", "unblock")
+
+
+def _wishes(chance: Random, hosts: tuple[str, ...], until: float) -> list[Wish]:
+    return [
+        Wish(chance.uniform(20.0, until), chance.choice(_WISHES), chance.choice(hosts))  # type: ignore[arg-type]
+        for _ in range(chance.choice((0, 1, 3, 6)))
+    ]
