@@ -7,6 +7,7 @@ has its own level, shrunk to the fleet's as far as its episodes are few.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from noonday_coordinator.statistics.host_effects import DEFAULT_SHAPE
@@ -19,7 +20,7 @@ def burst_factor(counts: Table, exposures: Table, *, shape: float = DEFAULT_SHAP
     """Pearson's chi2 / df, at least 1: what to divide x and y by. Exposure 0 where a host was not seen.
 
     Of one host alone, windows are compared with each other. 1 when nothing can be said: no episodes, or no degree of
-    freedom. Raises `ValueError` for tables that don't fit each other.
+    freedom. Raises `ValueError` for tables that don't fit each other, and impossible numbers.
     """
     widths = {len(row) for row in (*counts, *exposures)}
     if len(counts) != len(exposures) or len(widths) > 1:
@@ -27,7 +28,7 @@ def burst_factor(counts: Table, exposures: Table, *, shape: float = DEFAULT_SHAP
     alone = widths == {1}
     if alone:
         counts, exposures = [[row[0] for row in counts]], [[row[0] for row in exposures]]
-    rows = [(c, e) for c, e in zip(counts, exposures, strict=True) if sum(c) > 0 and sum(e) > 0]
+    rows = [found for pair in zip(counts, exposures, strict=True) if (found := _seen(*pair)) is not None]
     if not rows:
         return 1.0
     levels = [1.0] * len(rows[0][0]) if alone else _levels(rows, shape)
@@ -38,12 +39,21 @@ def burst_factor(counts: Table, exposures: Table, *, shape: float = DEFAULT_SHAP
         scale = sum(row) / sum(weights)
         chi2 += sum((c - scale * w) ** 2 / (scale * w) for c, w in zip(row, weights, strict=True) if w > 0)
         df += sum(w > 0 for w in weights) - 1
-    return max(chi2 / df, 1.0) if df >= 1 else 1.0
+    # One cause can't give more episodes than there were.
+    return max(min(chi2 / df, sum(sum(row) for row, _ in rows)), 1.0) if df >= 1 else 1.0
 
 
 _Rows = list[tuple[Sequence[float], Sequence[float]]]
 _ROUNDS = 3
 """The levels stand still after that, to about 1 %."""
+
+
+def _seen(counts: Sequence[float], exposures: Sequence[float]) -> tuple[Sequence[float], Sequence[float]] | None:
+    """A window's row, without what a host can't have shown; None when nothing is left of it."""
+    if not all(0 <= value < math.inf for value in (*counts, *exposures)):
+        raise ValueError("counts and exposures are finite and not negative")
+    row = [count if exposure > 0 else 0.0 for count, exposure in zip(counts, exposures, strict=True)]
+    return (row, exposures) if sum(row) > 0 else None
 
 
 def _levels(rows: _Rows, shape: float) -> list[float]:

@@ -13,7 +13,7 @@ W1 of the mixture, make E = sum L W1 / sum L W0. Peaks of L narrower than the gr
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from operator import add
 
@@ -33,10 +33,10 @@ LEAST_WINDOWS = 2
 class EProcess:
     """Immutable: `update` gives the next. Counts are of the present stage; only `hits`, `seen` are of all."""
 
-    grid: Grid
+    grid: Grid = field(repr=False)
     x: float = 0.0
     y: float = 0.0
-    tail: tuple[float, ...] = ()
+    tail: tuple[float, ...] = field(default=(), repr=False)
     """At each node: the part of log L that is not x * log(psi)."""
     seen: float = 0.0
     """Episodes on the new side, in all stages."""
@@ -86,26 +86,33 @@ class EProcess:
         return self.seen >= LEAST_EPISODES and self.hits >= LEAST_WINDOWS
 
     def next_stage(self, prior: RatioPrior) -> EProcess:
-        """Goes on with other hosts on the two sides: a new phi, the same rho, of which all that was learned is kept."""
+        """Goes on with other hosts on the two sides: a new phi, and what was learned of rho.
+
+        Without it, `update` would take the new hosts' own factors for the release's: measured with a past, at 300
+        episodes a window, a false alarm in 10 % of clean rollouts in four waves, against 0 % in stages. Half of
+        the weight is spread evenly again, as in Herbster and Warmuth's fixed share (Machine Learning 32 (1998) 151):
+        a fault may also begin now.
+        """
         masses = self._masses()
         stride, base = self.grid.stride, self.grid.base
         sums = [sum([m * f for m, f in zip(masses[j * stride :], base, strict=False)]) for j in range(RHO_POINTS)]
         weights = self.grid.weights
         joint = [max(one * weight, TINY) for one, weight in zip(sums, weights, strict=True)]
         total = sum(joint)
-        grid = grid_of(prior, self.grid.rho0, tuple(one / total for one in joint))
+        shared = tuple((one / total + 1 / RHO_POINTS) / 2 for one in joint)
+        grid = grid_of(prior, self.grid.rho0, shared)
         return EProcess(grid, seen=self.seen, hits=self.hits, offset=self.log_e)
 
     def rho(self) -> RhoPosterior:
         """What is believed of rho after this stage's windows, if log(rho) was equally likely from 1/4 to 1000."""
         step, log_rho0 = self.grid.step, math.log(self.grid.rho0)
         masses, belief = self._masses(), [math.exp(v) for v in self.grid.null]
-        shifts = range(-int(math.log(self.grid.rho0 / LEAST_RHO) / step), int(math.log(GREATEST_RHO) / step) + 1)
+        first, last = (math.trunc((math.log(rho) - log_rho0) / step) for rho in (LEAST_RHO, GREATEST_RHO))
         weights = [
             sum([m * f for m, f in zip(masses[max(shift, 0) :], belief[max(-shift, 0) :], strict=False)])
-            for shift in shifts
+            for shift in range(first, last + 1)
         ]
-        return RhoPosterior.of([log_rho0 + shift * step for shift in shifts], weights)
+        return RhoPosterior.of([log_rho0 + shift * step for shift in range(first, last + 1)], weights)
 
     def _likelihood(self) -> list[float]:
         x = self.x

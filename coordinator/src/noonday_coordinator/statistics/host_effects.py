@@ -39,8 +39,8 @@ def shape_of(units: Iterable[Sequence[HostTotal]]) -> float:
         return DEFAULT_SHAPE
     squared = max(sum(found.squared * found.weight for found in estimates) / weight, 0.0)
     df = sum(found.df * found.weight for found in estimates) / weight
-    # Units share their hosts, so they don't add degrees of freedom; what they tell together is shrunk to the default.
-    trust = df * weight / len(estimates)
+    # Units share their hosts, so together they have no more degrees of freedom than one whose noise is nothing.
+    trust = df * min(weight, 1.0)
     shrunk = (trust * squared + _PRIOR_DF / DEFAULT_SHAPE) / (trust + _PRIOR_DF)
     return min(max(1 / shrunk, LEAST_SHAPE), MOST_SHAPE)
 
