@@ -49,7 +49,8 @@ def move_on(state: State, rollout: Rollout, hosts: list[str], release: ReleaseRe
 
 
 def may_move(state: State, view: View, rollout: Rollout, waiting: Iterable[str], now: float) -> list[str]:
-    """Hosts that may be taken out now, in the given order. One that is out already costs no capacity."""
+    """Hosts that may be taken out now, in the given order. One that is out already costs no capacity; one that is
+    silent is waited for, since nobody knows when it would begin."""
     limit = drain_limit(rollout.policy, len(rollout.members), allow_outage=True)
     busy = len(rollout.in_state(*BUSY))
     missing = {host for host in rollout.members if not serves(state, view, rollout, host, now)}
@@ -57,7 +58,7 @@ def may_move(state: State, view: View, rollout: Rollout, waiting: Iterable[str],
     for host in waiting:
         if busy >= limit:
             break
-        if host in missing or len(missing) < limit:
+        if heard(view, rollout, host, now) and (host in missing or len(missing) < limit):
             chosen.append(host)
             missing.add(host)
             busy += 1
@@ -85,5 +86,9 @@ def serves(state: State, view: View, rollout: Rollout, host: str, now: float) ->
     enrolled = state.hosts.get(host)
     if enrolled is None or rollout.hosts[host].state in BUSY:
         return False
-    silent = view.silent_for(host, now) > rollout.policy.unreachable_after
-    return enrolled.app(rollout.app).in_service and not silent
+    return enrolled.app(rollout.app).in_service and heard(view, rollout, host, now)
+
+
+def heard(view: View, rollout: Rollout, host: str, now: float) -> bool:
+    """Whether the host said anything lately."""
+    return view.silent_for(host, now) <= rollout.policy.unreachable_after

@@ -102,7 +102,7 @@ def _stuck(rollout: Rollout, waiting: list[str], now: float) -> list[Event]:
         return []
     if now < since + rollout.policy.host_within:
         return []
-    waited = f"Waited {now - since:.0f} s to drain {waiting[0]}, because other hosts are out of service"
+    waited = f"Waited {now - since:.0f} s to drain {waiting[0]}, because other hosts are out of service or silent"
     if rollout.kind == "rollback":
         return [RolloutEnded(rollout.id, End.FAILED, f"{waited}. Mend them (noonday hosts), then roll back again.")]
     return [Asked(rollout.id, f"{waited}. Mend them (noonday hosts), or: noonday rollback {rollout.app}")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from noonday_coordinator.core.assign import may_go_back, move_on
+from noonday_coordinator.core.assign import heard, may_go_back, move_on
 from noonday_coordinator.core.events import End, Event, RolloutEnded
 from noonday_coordinator.core.state import TOUCHED, HostState, Rollout, State
 from noonday_coordinator.core.view import View
@@ -18,7 +18,9 @@ def go_back(state: State, view: View, rollout: Rollout, now: float) -> list[Even
         return [RolloutEnded(rollout.id, End.FAILED, stay)]
     # A host in the middle of its step, or out with a failure, has nothing to lose: it turns back at once.
     at_once = [host for host in touched if rollout.hosts[host].state is not HostState.SERVING]
-    chosen = at_once or may_go_back(state, view, rollout, touched, now)
+    # Whoever is silent would hold up the others for its whole time.
+    in_turn = sorted(touched, key=lambda host: not heard(view, rollout, host, now))
+    chosen = at_once or may_go_back(state, view, rollout, in_turn, now)
     if chosen:
         return move_on(state, rollout, chosen, rollout.previous, HostState.GOING_BACK)
     return _stuck(rollout, touched, now)

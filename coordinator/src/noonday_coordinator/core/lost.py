@@ -5,7 +5,7 @@ Such a host may come back at any moment and do what it was told last, so nothing
 
 from __future__ import annotations
 
-from noonday_coordinator.core.assign import BUSY
+from noonday_coordinator.core.assign import BUSY, heard
 from noonday_coordinator.core.plan import drain_limit
 from noonday_coordinator.core.state import AppOnHost, HostState, Rollout, State
 from noonday_coordinator.core.view import View
@@ -32,7 +32,7 @@ def valid_until(state: State, view: View, host: str, app: str, now: float, longe
 
 def _may_return(state: State, view: View, rollout: Rollout, host: str, now: float) -> bool:
     """Once the rollout is over and the host is heard again, within the same limit as ever."""
-    if rollout.end is None or _silent(view, rollout, host, now):
+    if rollout.end is None or not heard(view, rollout, host, now):
         return False
     on_hosts = {name: state.hosts[name].app(rollout.app) for name in rollout.members if name in state.hosts}
     if not on_hosts[host].in_service:
@@ -45,13 +45,9 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
         if name in on_hosts
         and on_hosts[name].in_service
         and not _taken(on_hosts[name])
-        and not _silent(view, rollout, name, now)
+        and heard(view, rollout, name, now)
     ]
     return host in waiting[: max(limit - out, 0)]
-
-
-def _silent(view: View, rollout: Rollout, host: str, now: float) -> bool:
-    return view.silent_for(host, now) > rollout.policy.unreachable_after
 
 
 def _taken(on_host: AppOnHost) -> bool:
