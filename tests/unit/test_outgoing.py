@@ -1,0 +1,115 @@
+"""What is sent to whom, how long it holds, and when it is said again."""
+
+from __future__ import annotations
+
+from noonday_coordinator.core import commands as c
+from noonday_coordinator.core import events as e
+from noonday_coordinator.core.absorb import GRACE
+from noonday_coordinator.core.state import HostState
+from noonday_coordinator.outgoing import FIRST_REPEAT, VALID, Outgoing
+from noonday_shared.messages import Assignment, Outcome
+from support.story import NEW, OLD, Story
+
+
+class Post:
+    """What a story's coordinator sends."""
+
+    def __init__(self, story: Story) -> None:
+        self.story = story
+        self.restart()
+
+    def restart(self) -> None:
+        self.outgoing = Outgoing(lambda app, release: f"https://here/{app}/{release.id}")
+
+    def due(self) -> dict[str, Assignment]:
+        return {one.host: one for one in self.outgoing.due(self.story.state, self.story.view, self.story.now)}
+
+
+def deployed() -> tuple[Story, Post]:
+    story = Story(host_within=100, unreachable_after=30)
+    story.deploy()
+    return story, Post(story)
+
+
+def test_what_is_assigned_is_said_once_and_again_until_it_is_taken_up() -> None:
+    story, post = deployed()
+    assert set(post.due()) == set(story.names)
+    assert post.due() == {}
+    story.now += FIRST_REPEAT
+    assert set(post.due()) == set(story.names)
+    story.now += FIRST_REPEAT
+    assert post.due() == {}
+    story.report("web-1", term=1, generation=story.assigned("web-1").generation, outcome=Outcome.WORKING)
+    story.now += 60.0
+    assert set(post.due()) == {"web-2", "web-3"}
+
+
+def test_an_assignment_names_what_where_from_and_until_when() -> None:
+    story, post = deployed()
+    said = post.due()["web-1"]
+    assert (said.release, said.previous, said.source) == (NEW, OLD, f"https://here/web/{NEW.id}")
+    assert (said.term, said.issued_at, said.expires_at) == (1, story.now, story.now + VALID)
+
+
+def test_a_new_term_says_everything_once_more() -> None:
+    story, post = deployed()
+    for name in story.names:
+        story.report(name, term=1, generation=story.assigned(name).generation, outcome=Outcome.WORKING)
+    story.keep(e.CoordinatorStarted(2))
+    post.restart()
+    assert {one.term for one in post.due().values()} == {2}
+
+
+def test_who_starts_to_follow_the_logs_is_told_to_hosts_that_took_everything() -> None:
+    story, post = deployed()
+    post.due()
+    for name in story.names:
+        story.report(name, term=1, generation=story.assigned(name).generation, outcome=Outcome.WORKING)
+    story.ask(c.WatchLogs("web", story.now + 60.0))
+    assert {one.watch_until for one in post.due().values()} == {story.now + 60.0}
+
+
+def test_an_order_to_move_holds_no_longer_than_the_host_is_counted_as_moving() -> None:
+    story, post = deployed()
+    story.all_take()
+    at = story.now
+    story.now += 60.0
+    assert post.due()["web-1"].expires_at == at + 100.0
+    story.now += 40.0
+    assert "web-1" not in post.due()
+
+
+def given_up() -> tuple[Story, Post]:
+    """web-2 served the release, then fell silent; web-3 showed that the release is bad; web-2 was given up on."""
+    story = Story(host_within=100, unreachable_after=30, examine=0)
+    story.deploy()
+    story.all_take()
+    story.takes("web-1")
+    story.takes("web-2")
+    post = Post(story)
+    post.due()
+    story.passing(40.0, silent=["web-2"])
+    story.takes("web-3", Outcome.REVERTED)
+    story.takes("web-3")
+    story.takes("web-1")
+    assert story.moving() == ["web-2"]
+    return story, post
+
+
+def test_a_host_that_was_given_up_on_is_told_nothing_while_the_rollout_goes_on() -> None:
+    story, post = given_up()
+    story.keep(e.HostJudged("r2", "web-2", HostState.LOST))
+    assert "web-2" not in post.due()
+
+
+def test_a_host_that_was_given_up_on_is_told_once_it_is_heard_and_others_serve() -> None:
+    story, post = given_up()
+    story.passing(101.0 + GRACE, silent=["web-2"])
+    assert story.rollout.end is e.End.FAILED
+    assert "web-2" not in post.due()
+    story.report("web-1", in_service=False)
+    story.hear("web-2")
+    assert "web-2" not in post.due()
+    story.report("web-1", in_service=True)
+    said = post.due()["web-2"]
+    assert (said.release, said.expires_at) == (OLD, story.now + 30.0)
