@@ -1,12 +1,13 @@
 """Agents killed by SIGKILL at every step: started again, each brings its host to a safe end, and nothing happens twice.
 
-In each test two of three hosts do the same at the same time: the agent of web-1 dies before the step, that of web-2
-after it, when the effect is there and the journal does not know it. web-3 serves meanwhile.
+In each test two of three hosts do the same at the same time: the agent of web-1 dies before each step, that of web-2
+after it, when the effect is there and the journal does not know it. web-3 serves meanwhile. An agent remembers nothing
+but its journal, so one that dies at every step of one way shows what each of these deaths alone would.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,11 +61,6 @@ class Scene:
         assert ref is not None
         return Built(ref)
 
-    def leave(self) -> None:
-        """Both go out of the load balancer, and nobody dies."""
-        for host, generation in zip(self.victims, self._told(Goal.OUT, self.serving), strict=True):
-            settled(host, generation)
-
     def release(self, *, hooks: bool = True, failing: str = "") -> Built:
         """A new release. Each of its hooks notes that it ran; `failing` names one that then fails."""
         names = ("pre_activate", "post_activate", "post_return") if hooks else ()
@@ -78,17 +74,21 @@ class Scene:
         file = self._notes.with_name(f"hooks.{host.name}.{built.ref.version}")
         return file.read_text().split() if file.exists() else []
 
-    def arm(self, way: Way, stage: Stage) -> None:
-        for host, moment in zip(self.victims, MOMENTS, strict=True):
-            host.crash_file.write_text(f"agent:{moment}:{way}:{stage}")
-
-    def say(self, goal: Goal, built: Built) -> list[Journal]:
-        """Tell both, let both die where they are armed, start both again: how their journals ended."""
+    def say(self, goal: Goal, built: Built, points: Sequence[str]) -> list[Journal]:
+        """Tell both. Both die at each of `points` in turn, and are started again: how their journals ended."""
+        self._arm(points[0])
         generations = self._told(goal, built)
-        for host in self.victims:
-            eventually(lambda: not host.agent_runs, what=f"death of {host.name}'s agent", within=WITHIN)  # noqa: B023
-            host.start_agent()
+        for point, following in zip(points, [*points[1:], ""], strict=True):
+            for host in self.victims:
+                eventually(_dead(host), what=f"death of {host.name}'s agent around {point}", within=WITHIN)
+            self._arm(following)
+            for host in self.victims:
+                host.start_agent()
         return [settled(host, generation) for host, generation in zip(self.victims, generations, strict=True)]
+
+    def _arm(self, point: str) -> None:
+        for host, moment in zip(self.victims, MOMENTS, strict=True):
+            host.crash_file.write_text(f"agent:{point}".replace("around", moment))
 
     def _told(self, goal: Goal, built: Built) -> list[int]:
         return [self.hand.say(host, goal, built.ref, built.archive) for host in self.victims]
@@ -115,13 +115,26 @@ def scene(quiet_fleet: tuple[Fleet, StandIn]) -> Iterator[Scene]:
     print(made.fleet.words())  # pytest shows it when the test failed
 
 
-@pytest.mark.parametrize("stage", [stage for stage in STAGES[Way.FORWARD] if stage not in HOOKS])
-def test_an_agent_killed_on_its_way_forward_arrives_and_does_nothing_twice(stage: Stage, scene: Scene) -> None:
+def around(way: Way, stages: Iterable[Stage]) -> list[str]:
+    return [f"around:{way}:{stage}" for stage in stages]
+
+
+def _dead(host: FleetHost) -> Callable[[], bool]:
+    return lambda: not host.agent_runs
+
+
+FORWARD = [stage for stage in STAGES[Way.FORWARD] if stage not in HOOKS]
+EVERY_STEP = ["taken:serving", *around(Way.FORWARD, FORWARD)]
+EFFECTS = [[point] for point in around(Way.FORWARD, (Stage.SWITCH, Stage.RESTART, Stage.RETURN))]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("points", [EVERY_STEP, *EFFECTS], ids=["every-step", "switch", "restart", "return"])
+def test_agents_killed_on_the_way_forward_arrive_and_do_nothing_twice(points: list[str], scene: Scene) -> None:
     built = scene.release()
     starts = {host.name: host.web.starts for host in scene.victims}
-    scene.arm(Way.FORWARD, stage)
     with scene.fleet.load(clients=1) as load:
-        ends = scene.say(Goal.SERVING, built)
+        ends = scene.say(Goal.SERVING, built, points)
         load.after(5)
     assert load.failures == []
     for host, end in zip(scene.victims, ends, strict=True):
@@ -132,13 +145,12 @@ def test_an_agent_killed_on_its_way_forward_arrives_and_does_nothing_twice(stage
     assert scene.fleet.in_service() == ALL
 
 
-@pytest.mark.parametrize("stage", STAGES[Way.BACK])
-def test_an_agent_killed_on_its_way_back_still_brings_the_old_release_back_once(stage: Stage, scene: Scene) -> None:
+@pytest.mark.timeout(300)
+def test_agents_killed_at_every_step_back_still_bring_the_old_release_back_once(scene: Scene) -> None:
     built = scene.release(failing="post_activate")
     before = {host.name: (host.web.live, host.web.answers, host.web.starts) for host in scene.victims}
-    scene.arm(Way.BACK, stage)
     with scene.fleet.load(clients=1) as load:
-        ends = scene.say(Goal.SERVING, built)
+        ends = scene.say(Goal.SERVING, built, around(Way.BACK, STAGES[Way.BACK]))
         load.after(5)
     assert load.failures == []
     for host, end in zip(scene.victims, ends, strict=True):
@@ -152,13 +164,12 @@ def test_an_agent_killed_on_its_way_back_still_brings_the_old_release_back_once(
     assert scene.fleet.in_service() == ALL
 
 
-@pytest.mark.parametrize("stage", sorted(HOOKS))
+@pytest.mark.parametrize("stage", HOOKS_RUN)
 def test_a_hook_that_may_have_run_is_not_run_again_and_the_host_goes_back(stage: Stage, scene: Scene) -> None:
     built = scene.release()
     before = {host.name: (host.web.live, host.web.answers, host.web.starts) for host in scene.victims}
-    scene.arm(Way.FORWARD, stage)
     with scene.fleet.load(clients=1) as load:
-        ends = scene.say(Goal.SERVING, built)
+        ends = scene.say(Goal.SERVING, built, around(Way.FORWARD, [stage]))
         load.after(5)
     assert load.failures == []
     ran = HOOKS_RUN[: HOOKS_RUN.index(stage)]
@@ -174,11 +185,9 @@ def test_a_hook_that_may_have_run_is_not_run_again_and_the_host_goes_back(stage:
     assert scene.fleet.in_service() == ALL
 
 
-@pytest.mark.parametrize("stage", sorted(HOOKS))
-def test_where_a_release_has_no_hook_a_death_there_turns_nothing_back(stage: Stage, scene: Scene) -> None:
+def test_where_a_release_has_no_hooks_deaths_at_them_turn_nothing_back(scene: Scene) -> None:
     built = scene.release(hooks=False)
-    scene.arm(Way.FORWARD, stage)
-    ends = scene.say(Goal.SERVING, built)
+    ends = scene.say(Goal.SERVING, built, around(Way.FORWARD, HOOKS_RUN))
     for host, end in zip(scene.victims, ends, strict=True):
         assert (end.outcome, end.trouble) == (Outcome.DONE, None)
         assert host.web.answers == built.ref.version
@@ -186,26 +195,10 @@ def test_where_a_release_has_no_hook_a_death_there_turns_nothing_back(stage: Sta
     assert scene.fleet.in_service() == ALL
 
 
-@pytest.mark.parametrize("goal", [Goal.PREPARED, Goal.SERVING])
-def test_an_assignment_taken_and_not_yet_acknowledged_has_its_effect_once(goal: Goal, scene: Scene) -> None:
-    built = scene.release()
-    live = [host.web.live for host in scene.victims]
-    for host in scene.victims:
-        host.crash_file.write_text(f"agent:taken:{goal}")
-    ends = scene.say(goal, built)
-    for host, end, was in zip(scene.victims, ends, live, strict=True):
-        serving = goal is Goal.SERVING
-        assert end.outcome is Outcome.DONE
-        assert host.web.live == (built.ref.id if serving else was)
-        assert host.web.starts.count(built.ref.version) == int(serving)
-        assert scene.noted(host, built) == (["pre_activate", "post_activate", "post_return"] if serving else [])
-
-
-def test_an_agent_killed_while_it_prepares_prepares_and_changes_nothing_else(scene: Scene) -> None:
+def test_agents_killed_while_they_prepare_prepare_and_change_nothing_else(scene: Scene) -> None:
     built = scene.release()
     before = [(host.web.live, host.web.starts) for host in scene.victims]
-    scene.arm(Way.PREPARE, Stage.PREPARE)
-    ends = scene.say(Goal.PREPARED, built)
+    ends = scene.say(Goal.PREPARED, built, ["taken:prepared", *around(Way.PREPARE, STAGES[Way.PREPARE])])
     assert [end.outcome for end in ends] == [Outcome.DONE, Outcome.DONE]
     for host in scene.victims:
         assert (host.web.root / "releases" / built.ref.id / "bin" / "start").exists()
@@ -213,22 +206,12 @@ def test_an_agent_killed_while_it_prepares_prepares_and_changes_nothing_else(sce
     assert [(host.web.live, host.web.starts) for host in scene.victims] == before
 
 
-@pytest.mark.parametrize("stage", STAGES[Way.LEAVE])
-def test_an_agent_killed_while_its_host_leaves_is_out_and_the_app_runs_on(stage: Stage, scene: Scene) -> None:
-    starts = [host.web.starts for host in scene.victims]
-    scene.arm(Way.LEAVE, stage)
-    ends = scene.say(Goal.OUT, scene.serving)
-    assert [(end.outcome, end.out_by_us) for end in ends] == [(Outcome.DONE, True)] * 2
-    assert scene.fleet.in_service() == {"web-3"}
-    assert [host.web.starts for host in scene.victims] == starts
-
-
-@pytest.mark.parametrize("stage", STAGES[Way.RESUME])
-def test_an_agent_killed_while_its_host_comes_back_is_in_without_a_restart(stage: Stage, scene: Scene) -> None:
+def test_agents_killed_while_their_hosts_leave_and_come_back_restart_nothing(scene: Scene) -> None:
     serving, starts = scene.serving, [host.web.starts for host in scene.victims]
-    scene.leave()
-    scene.arm(Way.RESUME, stage)
-    ends = scene.say(Goal.SERVING, serving)
-    assert [(end.outcome, end.out_by_us) for end in ends] == [(Outcome.DONE, False)] * 2
+    left = scene.say(Goal.OUT, serving, ["taken:out", *around(Way.LEAVE, STAGES[Way.LEAVE])])
+    assert [(end.outcome, end.out_by_us) for end in left] == [(Outcome.DONE, True)] * 2
+    assert scene.fleet.in_service() == {"web-3"}
+    back = scene.say(Goal.SERVING, serving, around(Way.RESUME, STAGES[Way.RESUME]))
+    assert [(end.outcome, end.out_by_us) for end in back] == [(Outcome.DONE, False)] * 2
     assert scene.fleet.in_service() == ALL
     assert [host.web.starts for host in scene.victims] == starts

@@ -21,6 +21,9 @@ from support.told_events import kept
 
 ALL = {"web-1", "web-2", "web-3"}
 
+PATIENCE = 300
+"""Seconds: a coordinator that starts many times on a busy machine needs its time."""
+
 BEGINNING = (
     "kept:RolloutStarted",
     "kept:CoordinatorStarted",
@@ -47,9 +50,10 @@ GOING_BACK = (
 )
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("points", [BEGINNING, CANARY, WAVES], ids=["beginning", "canary", "waves"])
 def test_a_rollout_goes_on_through_every_death_of_its_coordinator(points: Sequence[str], fleet: Fleet) -> None:
-    fleet.policy(examine=0.5, examine_most=60)
+    fleet.policy(prepare_within=PATIENCE, host_within=PATIENCE, examine=0.5, examine_most=PATIENCE)
     version, before = fleet.push(), _starts(fleet)
     with fleet.load(clients=1) as load:
         end = _through(fleet, version, points)
@@ -62,8 +66,10 @@ def test_a_rollout_goes_on_through_every_death_of_its_coordinator(points: Sequen
     _told_once(fleet, end.id)
 
 
+@pytest.mark.timeout(300)
 def test_a_rollout_goes_back_through_every_death_of_its_coordinator(fleet: Fleet) -> None:
     hook = '#!/bin/sh\n[ "$NOONDAY_HOST" != web-2 ]\n'
+    fleet.policy(prepare_within=PATIENCE, host_within=PATIENCE)
     old = fleet.app().current
     assert old is not None
     version = fleet.push(toml='[hooks]\npost_activate = "hooks/post"\n', files={"hooks/post": hook})
