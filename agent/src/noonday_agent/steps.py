@@ -176,14 +176,17 @@ class Steps:
         pid = parts.process.pid()
         if pid is None:
             return Proof(None, f"{parts.process.name} shows no running process ({parts.process.state()}).")
+        manifest = self._manifest(attempt.destination)
+        answer = None
+        if manifest is not None and manifest.version_endpoint is not None:
+            # Asked first: it costs nothing while the app still starts, and looking at processes takes time from it.
+            answer = parts.probe.version(manifest.version_endpoint, self._settings.health.timeout)
+            if answer.version is None:
+                return Proof(None, answer.text)
         release_dir = self._folder(attempt.destination)
         proof = parts.prover.prove(pid, release_dir=release_dir, not_before=frozenset(attempt.before_restart))
-        manifest = self._manifest(attempt.destination)
-        if proof.ok is False or manifest is None or manifest.version_endpoint is None:
+        if answer is None or manifest is None:
             return proof
-        answer = parts.probe.version(manifest.version_endpoint, self._settings.health.timeout)
-        if answer.version is None:
-            return Proof(None, answer.text, proof.pids)  # an app that is still starting answers nothing yet
         return confirm(proof, wanted=manifest.version, answer=answer)
 
     def _warm_up(self, attempt: Attempt) -> Result:
