@@ -203,6 +203,9 @@ class FakeHost:
 
     # The prover's and the probe's verbs: the host is its own app.
 
+    def started(self, pid: int) -> float | None:
+        return float(pid)
+
     def seen(self, pid: int | None) -> Seen:
         return frozenset({(pid, float(pid))}) if pid else frozenset()
 

@@ -93,4 +93,5 @@ class Monitor:
             pid = self._parts.process.pid()
         except NoondayError:
             return None
-        return next((one for one in self._parts.prover.seen(pid) if one[0] == pid), None)
+        since = self._parts.prover.started(pid) if pid else None
+        return (pid, since) if pid and since is not None else None

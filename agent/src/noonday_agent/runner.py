@@ -22,7 +22,7 @@ from noonday_shared.crashpoint import crashpoint
 from noonday_shared.errors import NoondayError
 from noonday_shared.messages import Assignment, Outcome
 
-IDLE = 5.0
+IDLE = 30.0
 """Seconds between looks when there is nothing to do; an assignment wakes it at once."""
 
 STRANDED_LOOK = 1.0

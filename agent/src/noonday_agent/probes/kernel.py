@@ -16,6 +16,9 @@ class KernelProver:
     releases_root: Path
     url: str
 
+    def started(self, pid: int) -> float | None:
+        return running.started(pid)
+
     def seen(self, pid: int | None) -> Seen:
         return running.seen(pid)
 

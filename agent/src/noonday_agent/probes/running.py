@@ -21,9 +21,20 @@ def processes_of(pid: int | None) -> tuple[Proc, ...]:
     return tuple(proc for member in _tree(pid) if (proc := _look(member)))
 
 
+def started(pid: int) -> float | None:
+    """When the process started, or None when it is gone.
+
+    Seconds since boot, read where psutil would add the time of day: two looks must agree to the last digit."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19]) / _TICKS
+
+
 def seen(pid: int | None) -> Seen:
     """What to remember before a restart, and to give to `prove` after it. Keep it over a restart of the agent."""
-    return frozenset((member, started) for member in _tree(pid) if (started := _started(member)) is not None)
+    return frozenset((member, since) for member in _tree(pid) if (since := started(member)) is not None)
 
 
 def prove(
@@ -60,30 +71,21 @@ def _tree(pid: int | None) -> tuple[int, ...]:
 
 def _look(pid: int) -> Proc | None:
     """None when it is gone, a zombie, or another process by the time that everything was read."""
-    started = _started(pid)
-    if started is None:
+    since = started(pid)
+    if since is None:
         return None
     cwd, readable = _link(pid, "cwd")
     exe, _ = _link(pid, "exe")
     proc = Proc(
         pid=pid,
-        started=started,
+        started=since,
         name=_name(pid),
         code=tuple(dict.fromkeys(place for place in (cwd, exe, *_mapped(pid)) if place)),
         files=tuple(target for target in _held(pid) if target.startswith("/")),
         words=tuple(_words(pid, cwd)),
         readable=readable,
     )
-    return proc if _started(pid) == started else None
-
-
-def _started(pid: int) -> float | None:
-    """Seconds since boot, read where psutil would add the time of day: two looks must agree to the last digit."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else int(fields[19]) / _TICKS
+    return proc if started(pid) == since else None
 
 
 def _name(pid: int) -> str:
@@ -135,7 +137,7 @@ def _words(pid: int, cwd: str) -> Iterator[str]:
 def _other_listeners(inodes: frozenset[str], tree: tuple[Proc, ...], not_before: Seen) -> tuple[Proc, ...]:
     """Who else answers: what ran before the restart, also on a socket that the app inherited; and strangers."""
     own = {proc.pid for proc in tree}
-    survivors = [pid for pid, started in not_before if pid not in own and _started(pid) == started]
+    survivors = [pid for pid, since in not_before if pid not in own and started(pid) == since]
     found = [pid for pid in survivors if inodes.intersection(_held(pid))]
     strange = inodes.difference(*(_held(pid) for pid in (*own, *found)))
     found += _holders(strange, [pid for pid in psutil.pids() if pid not in own]) if strange else []
