@@ -17,7 +17,7 @@ demo: $(READY)
 	@$(BIN)/python -m examples.webshop
 
 test: $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff format --check .
