@@ -19,6 +19,7 @@ from support.fleet import Fleet
 from support.fleet_commands import WITHIN
 from support.fleet_host import FleetHost
 
+pytestmark = pytest.mark.timeout(300)
 ALL = {"web-1", "web-2", "web-3"}
 
 
