@@ -75,6 +75,12 @@ def test_the_burst_factor_is_how_many_episodes_one_cause_gives(burst: int) -> No
     assert burst_factor(counts, [[1.0] * 4] * 300) == pytest.approx(burst, rel=0.2)
 
 
+def test_the_hosts_own_levels_take_nothing_from_the_burst_factor_of_a_short_past() -> None:
+    rng = np.random.default_rng(14)
+    found = [burst_factor(table(rng, burst=5, windows=3, rate=300.0), [[1.0] * 4] * 3) for _ in range(200)]
+    assert np.mean(found) == pytest.approx(5, rel=0.15)
+
+
 def test_load_waves_and_incidents_that_all_share_are_no_bursts() -> None:
     counts = table(np.random.default_rng(5), burst=1)
     rng = np.random.default_rng(6)

@@ -6,6 +6,7 @@ import pytest
 
 from noonday_coordinator.statistics.eprocess import EProcess
 from noonday_coordinator.statistics.newcomer import Newcomer
+from noonday_coordinator.statistics.onsets import Onsets
 from noonday_coordinator.statistics.ratio_prior import RatioPrior
 from noonday_coordinator.statistics.silence import Silence
 from noonday_coordinator.statistics.window import Window
@@ -101,3 +102,32 @@ def test_silence_without_anyone_to_compare_with_is_unknown() -> None:
     quiet = Silence.of(PRIOR).update(0, 0, 1, 0)
     assert quiet.e_value == 1.0
     assert quiet.expected == 0.0
+
+
+def test_a_fault_that_begins_with_a_later_wave_is_found_in_spite_of_a_clean_canary() -> None:
+    canary = PRIOR.after([Window(300, 1200, 1, 4)])
+    wave = RatioPrior.of_hosts(16, new=2, old=3).after([Window(600, 900, 2, 3)])
+    both, alone = Onsets.of(canary), EProcess.of(canary)
+    for _ in range(30):
+        both, alone = both.update(10, 40, 1, 4), alone.update(10, 40, 1, 4)
+    both, alone = both.next_stage(wave), alone.next_stage(wave)
+    for _ in range(3):
+        both, alone = both.update(50, 30, 2, 3), alone.update(50, 30, 2, 3)
+    assert both.e_value > 1000
+    assert both.log_e > alone.log_e + 2
+
+
+def test_the_weights_of_all_onsets_sum_to_one() -> None:
+    unit = Onsets.of(PRIOR)
+    assert unit.e_value == pytest.approx(1.0)
+    for _ in range(5):
+        unit = unit.next_stage(PRIOR)
+        assert unit.e_value == pytest.approx(1.0)
+
+
+def test_being_ready_for_later_onsets_costs_a_fault_from_the_start_no_more_than_half() -> None:
+    unit, alone = Onsets.of(PRIOR), EProcess.of(PRIOR)
+    for _ in range(6):
+        unit, alone = unit.update(2, 0, 1, 4), alone.update(2, 0, 1, 4)
+    assert unit.enough
+    assert unit.e_value >= alone.e_value / 2

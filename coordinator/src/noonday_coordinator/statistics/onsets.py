@@ -1,0 +1,59 @@
+"""One unit's test over a whole rollout: a fault may be there from the start, or begin with any later wave.
+
+E is a mean of e-processes, one from the start and one begun at each wave, with weights set beforehand: a half for the
+first, 1 / (2 k (k + 1)) for the k-th after it; what has not begun yet counts as 1. So it is an e-process itself:
+Vovk and Wang, Ann. Stat. 49 (2021) 1736; of when to begin, Shin, Ramdas and Rinaldo, arXiv 2203.03532.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+from noonday_coordinator.statistics.eprocess import EProcess
+from noonday_coordinator.statistics.ratio_prior import RatioPrior
+
+
+@dataclass(frozen=True)
+class Onsets:
+    """Immutable. In the first wave it costs what one e-process costs, in each further wave one more."""
+
+    runs: tuple[EProcess, ...]
+    """The first from the start, the others from each wave in turn."""
+
+    @classmethod
+    def of(cls, prior: RatioPrior, *, rho0: float | None = None) -> Onsets:
+        return cls((EProcess.of(prior, rho0=rho0),))
+
+    def update(self, x: float, y: float, e_c: float, e_b: float) -> Onsets:
+        """With one window more, as of `EProcess`."""
+        return Onsets(tuple(run.update(x, y, e_c, e_b) for run in self.runs))
+
+    def next_stage(self, prior: RatioPrior) -> Onsets:
+        """Goes on with other hosts on the two sides: the runs so far, and one that begins now."""
+        begun = EProcess.of(prior, rho0=self.runs[0].grid.rho0)
+        return Onsets((*(run.next_stage(prior) for run in self.runs), begun))
+
+    @cached_property
+    def log_e(self) -> float:
+        """Natural log of E."""
+        later = len(self.runs) - 1
+        parts = [(0.5, self.runs[0].log_e), (0.5 / (later + 1), 0.0)]
+        parts += [(0.5 / (k * (k + 1)), run.log_e) for k, run in enumerate(self.runs[1:], start=1)]
+        return _mean(parts)
+
+    @property
+    def e_value(self) -> float:
+        """E; infinite where a float can't hold it."""
+        return math.exp(self.log_e) if self.log_e < 709 else math.inf
+
+    @property
+    def enough(self) -> bool:
+        return self.runs[0].enough
+
+
+def _mean(parts: list[tuple[float, float]]) -> float:
+    logs = [math.log(weight) + log_e for weight, log_e in parts]
+    top = max(logs)
+    return top + math.log(sum(math.exp(value - top) for value in logs))
