@@ -12,20 +12,19 @@ import time
 import traceback
 from collections import Counter
 
-from simulation.script import script
+from simulation.script import Script, script
 from simulation.world import World
 
 
-def play(seed: int) -> World:
+def play(story: Script) -> World:
     """The world after its whole story. Raises `AssertionError` with the history when a rule was broken."""
-    world = World(script(seed))
+    world = World(story)
     try:
         world.run()
     except Exception as error:
         where = "" if isinstance(error, AssertionError) else f"\n{traceback.format_exc()}"
-        raise AssertionError(
-            f"seed {seed}: {error}{where}\n{world.script}\n{world.trail}\nseed {seed}: {error}"
-        ) from error
+        last = f"seed {story.seed}: {error or type(error).__name__}"
+        raise AssertionError(f"{last}{where}\n{story}\n{world.trail}\n{last}") from error
     return world
 
 
@@ -44,13 +43,13 @@ def main() -> int:
     parser.add_argument("--keep-going", action="store_true", help="only a line for each seed that fails")
     options = parser.parse_args()
     if options.seed is not None:
-        print(play(options.seed).trail)
+        print(play(script(options.seed)).trail)
         return 0
     total: Counter[str] = Counter()
     failed, began = 0, time.monotonic()
     for seed in range(options.first, options.first + options.seeds):
         try:
-            total += ends(play(seed))
+            total += ends(play(script(seed)))
         except AssertionError as error:
             failed += 1
             print(str(error).rpartition("\n")[2] if options.keep_going else error, flush=True)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from simulation.host import Nature
 
-from noonday_agent.core.journal import Stage
+from noonday_agent.core.journal import ONCE, Stage
 from noonday_agent.core.limits import Limits
 from noonday_coordinator.core.policy import Policy
 from noonday_shared.bus.memory import Faults
@@ -192,7 +192,12 @@ _MISHAPS = (
 
 
 def _mishaps(chance: Random, hosts: tuple[str, ...], until: float) -> list[Mishap]:
-    stages = list(Stage)
+    stages = [
+        *Stage,
+        *sorted(ONCE),
+        Stage.RESTART,
+        Stage.RESTART,
+    ]  # dying in what must not happen twice is worth the most
     return [
         Mishap(
             at=chance.uniform(0.0, until),

@@ -181,14 +181,23 @@ class World:
             )
             while not self.push(one.ref) and self.clock.now() < end:
                 self.pass_until(self.clock.now() + 5.0)
-            while not self.deploy(one.ref) and self.clock.now() < end:
-                self.pass_until(self.clock.now() + 10.0)
-            if self.active is not None:
-                self.rollouts += 1
-            while self.active is not None and self.clock.now() < end:
-                self.step(end)
-                self._answer_some_time()
+            self._roll_out(one.ref, end)
+            if self.active is None and self.chance.random() < 0.4:
+                self.pass_until(self.clock.now() + self.chance.uniform(0.0, 10.0))
+                self.ask(c.Rollback("web", self.script.policy))
+            elif self.active is None and self.chance.random() < 0.4:
+                self._roll_out(one.ref, self.clock.now() + 15.0)
         self.pass_until(end)
+
+    def _roll_out(self, ref: ReleaseRef, end: float) -> None:
+        """As somebody who tries again when he is refused, and looks on until it has ended."""
+        while not self.deploy(ref) and self.clock.now() < end:
+            self.pass_until(self.clock.now() + 10.0)
+        if self.active is not None:
+            self.rollouts += 1
+        while self.active is not None and self.clock.now() < end:
+            self.step(end)
+            self._answer_some_time()
 
     def _answer_some_time(self) -> None:
         """A person who is asked answers within a minute or so."""
