@@ -18,7 +18,7 @@ from noonday_shared.errors import BadInput, Permanent, Temporary
 SCRIPT_FOLDERS = ("/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin", "/opt/homebrew/opt/rabbitmq/sbin")
 """Where the scripts lie that run as whoever calls them. Debian's in /usr/sbin change to the user rabbitmq."""
 
-_START_WITHIN = 60.0
+_START_WITHIN = 180.0
 _STOP_WITHIN = 20.0
 _CTL_WITHIN = 60.0
 
@@ -52,7 +52,7 @@ class RabbitNode:
         return f"amqp://guest:guest@127.0.0.1:{self.port}/%2F"
 
     def start(self) -> None:
-        """Block until AMQP answers. Does nothing when it runs. Raises `Deadline` after 60 s."""
+        """Block until AMQP answers. Does nothing when it runs. Raises `Deadline` after 180 s."""
         if self._server is not None:
             return
         self._prepare()

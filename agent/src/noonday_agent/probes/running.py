@@ -14,6 +14,8 @@ from noonday_agent.probes.proof import Proc, Proof, Seen, judge
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _MOST_WORDS = 200
+_MOST_PROCESSES = 1000
+_LISTED = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").exists()
 
 
 def processes_of(pid: int | None) -> tuple[Proc, ...]:
@@ -62,11 +64,23 @@ def prove(
 def _tree(pid: int | None) -> tuple[int, ...]:
     if not pid:
         return ()
-    try:
-        main = psutil.Process(pid)
-        return pid, *(child.pid for child in main.children(recursive=True))
-    except psutil.Error:
-        return ()
+    found: list[int] = []
+    open_ = [pid]
+    while open_ and len(found) < _MOST_PROCESSES:
+        found.append(open_.pop())
+        open_ += _children(found[-1])
+    return tuple(found)
+
+
+def _children(pid: int) -> list[int]:
+    """As the kernel lists them where it does: psutil looks at every process of the host instead."""
+    found: list[str] = []
+    with suppress(OSError, psutil.Error):
+        if not _LISTED:
+            return [process.pid for process in psutil.Process(pid).children()]
+        for task in os.listdir(f"/proc/{pid}/task"):
+            found += Path(f"/proc/{pid}/task/{task}/children").read_text(encoding="ascii").split()
+    return [int(child) for child in found]
 
 
 def _look(pid: int) -> Proc | None:
