@@ -45,7 +45,7 @@ def test_a_balancer_that_is_gone_after_the_switch_is_tried_until_it_is_back(flee
     try:
         waiting = fleet.until(rollout, lambda info: str(socket) in shown_trouble(info.hosts[0].report), what="trouble")
         assert canary.web.answers == version
-        assert fleet.app().hosts_out == (canary.name,)
+        assert canary.name in fleet.app().hosts_out  # the other is behind the same balancer, which nobody can ask
         assert waiting.hosts[0].report is not None
         assert waiting.hosts[0].report.in_service is False
         assert other.web.answers == before

@@ -36,7 +36,7 @@ class CoordinatorProcess:
     def start(self) -> None:
         """Block until the API answers."""
         self.begin()
-        eventually(self._answers, what=f"an answer of {self.url}", within=30)
+        eventually(self._answers, what=f"an answer of {self.url}", within=120)
 
     def begin(self) -> None:
         """As `start`, without waiting: it may die before it answers."""

@@ -64,7 +64,7 @@ POLICY: Mapping[str, object] = {
     "waves": ["100%"],
     "max_unavailable": 1,
     "unhealthy_for": 1,
-    "prepare_within": 30,
+    "prepare_within": 90,
     "host_within": 40,
 }
 """Of every app, unless a test says otherwise: no examine, no least requests."""

@@ -165,7 +165,8 @@ class FleetHost:
             self.start_agent()
 
     def agent_log(self) -> str:
-        return (self.folder / "agent.log").read_text(errors="replace")
+        log = self.folder / "agent.log"
+        return log.read_text(errors="replace") if log.exists() else "no agent was started\n"
 
     def journal(self, app: str = "web") -> dict[str, object]:
         """What the agent keeps on disk of one app."""
