@@ -20,6 +20,7 @@ from support.fake_host import Died
 from support.virtual_clock import VirtualClock
 
 TICK = 1.0
+IDLE = 5.0
 
 
 class MemoryLog:
@@ -103,7 +104,7 @@ class SimulatedCoordinator:
     def act(self) -> None:
         """One turn of the engine. Raises `Died` where the script wants it killed."""
         self.engine.turn()
-        self.due = self._clock.now() + TICK
+        self.due = self._clock.now() + (TICK if self.engine.state.active("web") else IDLE)
 
     def ask(self, command: Command, by: str = "operator") -> tuple[Record, ...]:
         """Raises `BadInput` for a refusal, and `Died`."""

@@ -42,6 +42,9 @@ class Nature:
     errors: dict[str, float] = field(default_factory=dict)
 
 
+HARMLESS = Nature()
+
+
 class WatchedSteps(MortalSteps):
     """Tells the host what each step changed."""
 
@@ -112,13 +115,16 @@ class SimulatedHost(FakeHost):
 
     @property
     def nature(self) -> Nature:
-        return self.natures.get(self.running_version, Nature())
+        return self.natures.get(self.running_version) or HARMLESS
 
     @property
     def well(self) -> bool:
+        if not self.process.up or not self.running or self.broken:
+            return False
         nature, age = self.nature, self.clock.now() - self.started_at
-        ill = not nature.healthy or self.running_version in self.sick or 0 < nature.falls_ill_after <= age
-        return self.alive and bool(self.running) and not ill and age >= nature.warm_up and not self.broken
+        if not nature.healthy or age < nature.warm_up or 0 < nature.falls_ill_after <= age:
+            return False
+        return self.running_version not in self.sick
 
     @property
     def running_version(self) -> str:
@@ -126,10 +132,7 @@ class SimulatedHost(FakeHost):
 
     @property
     def alive(self) -> bool:
-        reachable, self.process.reachable = self.process.reachable, True
-        alive = self.process.pid() is not None
-        self.process.reachable = reachable
-        return alive
+        return self.process.up
 
     def health(self, path: str, timeout: float) -> ProbeResult:
         if self.well:

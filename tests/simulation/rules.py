@@ -13,6 +13,7 @@ from noonday_agent.core.journal import Way
 from noonday_coordinator.core import events as e
 from noonday_coordinator.core.state import HostState, State
 from noonday_shared.clock import Clock
+from noonday_shared.messages import Assignment
 
 STALE = 90.0
 """Seconds after which the coordinator must have noticed that a host is out of service."""
@@ -37,6 +38,8 @@ class Rules:
         self._excused: set[str] = set()
         self._orders: dict[str, tuple[int, int]] = {}
         self._taken: dict[str, tuple[int, int, float]] = {}
+        self._seen: dict[str, tuple[e.Report | None, Assignment | None]] = {}
+        """What was looked at last; most events change neither."""
         self._back: dict[str, float] = {}
         self._decided_by_people: set[str] = set()
         self._rollouts: dict[str, e.RolloutStarted] = {}
@@ -140,13 +143,17 @@ class Rules:
     def _ordered(self, host: SimulatedHost, state: State) -> None:
         enrolled = state.hosts.get(host.name)
         report = enrolled.app("web").report if enrolled else None
+        assignment = host.runner.journal.assignment
+        seen = self._seen.get(host.name)
+        if seen is not None and seen[0] is report and seen[1] is assignment:
+            return
+        self._seen[host.name] = (report, assignment)
         if report is not None:
             if (report.boot, report.seq) < self._orders.get(host.name, (0, 0)):
                 raise Broken(f"rule 6: an older report of {host.name} replaced a newer one")
             self._orders[host.name] = (report.boot, report.seq)
             if EVIL in report.live:
                 raise Broken(f"rule 6: a forged report of {host.name} was believed")
-        assignment = host.runner.journal.assignment
         if assignment is not None:
             if assignment.order < self._taken.get(host.name, (0, 0, 0.0)):
                 raise Broken(f"rule 6: {host.name} took an older assignment")

@@ -81,7 +81,7 @@ def script(seed: int) -> Script:
     chance = Random(seed)
     hosts = tuple(f"web-{n}" for n in range(1, chance.randint(1, 6) + 1))
     rollouts = chance.randint(1, 3)
-    calm_after = (30.0 + 70.0 * rollouts) * chance.choice((1.0, 1.0, 4.0))
+    calm_after = (30.0 + 70.0 * rollouts) * chance.choice((1.0, 1.0, 5.0))
     return Script(
         seed=seed,
         hosts=hosts,
@@ -92,7 +92,7 @@ def script(seed: int) -> Script:
         rate=chance.choice((0.05, 2.0, 10.0, 10.0)),
         candidates=tuple(_candidate(chance, hosts, n) for n in range(1, rollouts + 1)),
         faults=_faults(chance),
-        mishaps=tuple(sorted(_mishaps(chance, hosts, calm_after), key=lambda one: one.at)),
+        mishaps=tuple(sorted(_troubles(chance, hosts, calm_after), key=lambda one: one.at)),
         wishes=tuple(sorted(_wishes(chance, hosts, calm_after), key=lambda one: one.at)),
         calm_after=calm_after,
     )
@@ -189,6 +189,17 @@ _MISHAPS = (
     "coordinator-dies-in-append", "coordinator-dies-in-append", "balancer-gone", "manager-gone", "app-dies", "app-ill",
     "host-cut-off", "coordinator-cut-off", "forgery", "forgery", "broker-wiped",
 )  # fmt: skip
+
+
+def _troubles(chance: Random, hosts: tuple[str, ...], until: float) -> list[Mishap]:
+    """A mixture, or a network that keeps parting for longer than hosts are waited for."""
+    if chance.random() > 0.15:
+        return _mishaps(chance, hosts, until)
+    return [
+        Mishap(chance.uniform(0.0, 0.5 * until), "host-cut-off", host, chance.uniform(60.0, 300.0))
+        for host in hosts
+        for _ in range(chance.randint(0, 2))
+    ]
 
 
 def _mishaps(chance: Random, hosts: tuple[str, ...], until: float) -> list[Mishap]:

@@ -225,7 +225,7 @@ class World:
             self._answer(self.active)
         if self.active is not None:
             raise Broken(f"rule 4: {self.active.id} does not end whatever a person answers: {self.active.stage}")
-        self.pass_until(self.clock.now() + 180.0)
+        self.pass_until(self.clock.now() + 120.0)
         self._all_well()
 
     def _until_ended(self, within: float) -> None:

@@ -35,6 +35,11 @@ class FakeProcess:
     def name(self) -> str:
         return f"fake {self._program}"
 
+    @property
+    def up(self) -> bool:
+        """Whether it runs, which the world knows also when the manager can't be asked."""
+        return self._pid is not None
+
     def restart(self, within: float) -> None:
         self._ask()
         self.restarts += 1
