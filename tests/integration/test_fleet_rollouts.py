@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from noonday_coordinator.api import models as m
 from support.eventually import eventually
 from support.fleet import Fleet
@@ -59,18 +57,15 @@ def test_a_new_error_on_the_canary_rolls_back_with_the_line_that_proves_it(fleet
     back_everywhere(fleet, before.version)
 
 
-@pytest.mark.parametrize(("mode", "says"), [("old-code", "runs from"), ("sick", "503")])
-def test_a_host_that_can_not_take_the_release_puts_the_previous_one_back_by_itself(
-    fleet: Fleet, mode: str, says: str
-) -> None:
+def test_a_host_that_goes_on_with_the_old_code_puts_the_previous_release_back_by_itself(fleet: Fleet) -> None:
     before = fleet.app().current
     assert before is not None
-    version = fleet.push(mode)
+    version = fleet.push("old-code")
     with fleet.load() as load:
         end = fleet.deploy(version)
         load.after(20)
     assert end.end == "rolled-back", end.reason
-    assert says in end.reason
+    assert "runs from" in end.reason
     assert load.failures == []
     assert [host.state for host in end.hosts] == ["back", "prepared"]
     back_everywhere(fleet, before.version)

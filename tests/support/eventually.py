@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(probe: Callable[[], T], *, what: str, within: float = 20.0, every: float = 0.02) -> T:
+def eventually(probe: Callable[[], T], *, what: str, within: float = 60.0, every: float = 0.02) -> T:
     """The first truthy answer of `probe`; fails naming `what` and the last answer or error after `within` seconds."""
     deadline = time.monotonic() + within
     last: object = None

@@ -156,7 +156,11 @@ class Fleet(Commands):
             last[:] = [self.rollout(rollout)]
             return bool(seen(last[0]))
 
-        eventually(look, what=f"{what} of {rollout}", within=WITHIN, every=0.1)
+        try:
+            eventually(look, what=f"{what} of {rollout}", within=WITHIN, every=0.1)
+        except AssertionError as error:
+            told = "\n".join(event.words for event in self.get(f"/rollouts/{rollout}/events", m.Events).events[-20:])
+            raise AssertionError(f"{error}\n{last}\n{told}") from error
         return last[0]
 
     def rollout(self, rollout: str) -> m.RolloutInfo:
@@ -328,6 +332,13 @@ class FleetKeeper:
     def close(self) -> None:
         self._fleet = None
         self._stack.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test of a fleet waits for its start, which takes minutes where every core is taken."""
+    for item in items:
+        if "fleet" in getattr(item, "fixturenames", ()) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(300))
 
 
 @pytest.fixture(scope="session")

@@ -183,7 +183,7 @@ class FleetHost:
 root = "{app.root}"
 process = {{ kind = "supervisord", socket = "{self.supervisord.socket}", program = "{app.name}" }}
 balancers = [{{ kind = "haproxy", address = "{haproxy}", backend = "{app.name}", server = "{self.name}" }}]
-health = {{ url = "http://{app.listen}", path = "/healthz", within = 4.0, every = 1.0 }}
+health = {{ url = "http://{app.listen}", path = "/healthz", within = 15.0, every = 1.0 }}
 drain = {{ idle_within = 5.0 }}
 restart_within = 15.0
 return_within = 15.0
