@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noonday_agent.evidence.counter import MOST_SIGNATURES, ReleaseCounter
 from noonday_agent.evidence.lines import MOST_BYTES, MOST_LINES, RecentLines
-from noonday_agent.evidence.redact import GONE, Redactor
-from noonday_agent.evidence.signature import Kind, Signer
-from noonday_agent.evidence.sizes import cut, wire_size
 from noonday_shared.envelope import LARGEST, seal
 from noonday_shared.keys import SigningKey
+from noonday_shared.logs.counter import MOST_SIGNATURES, ReleaseCounter
+from noonday_shared.logs.redact import GONE, Redactor
+from noonday_shared.logs.signature import Kind, Signer
+from noonday_shared.logs.sizes import cut, wire_size
 from noonday_shared.messages import Evidence
 
 STAMP = b"2026-01-01 12:00:00,123 "

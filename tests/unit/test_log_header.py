@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from noonday_agent.evidence.header import split
-from noonday_agent.evidence.shape import Shape
+from noonday_shared.logs.header import split
+from noonday_shared.logs.shape import Shape
 
 LINES = [
     # line, level, logger, body

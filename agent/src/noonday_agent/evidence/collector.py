@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from noonday_agent.config import LogFile
-from noonday_agent.evidence.counter import ReleaseCounter
 from noonday_agent.evidence.follower import Follower
 from noonday_agent.evidence.lines import RecentLines
 from noonday_agent.evidence.positions import load_positions, save_positions
-from noonday_agent.evidence.records import Folder
-from noonday_agent.evidence.redact import Redactor
-from noonday_agent.evidence.shape import Shape
-from noonday_agent.evidence.signature import Signer
 from noonday_agent.evidence.tail import Position
 from noonday_shared.clock import Clock
+from noonday_shared.logs.counter import ReleaseCounter
+from noonday_shared.logs.records import Folder
+from noonday_shared.logs.redact import Redactor
+from noonday_shared.logs.shape import Shape
+from noonday_shared.logs.signature import Signer
 from noonday_shared.messages import Evidence
 
 PUMP_BYTES = 4 << 20

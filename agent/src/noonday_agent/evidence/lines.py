@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from noonday_agent.evidence.redact import Redactor
-from noonday_agent.evidence.sizes import cut, plain, wire_size
+from noonday_shared.logs.redact import Redactor
+from noonday_shared.logs.sizes import cut, plain, wire_size
 from noonday_shared.messages import LogLine
 
 MOST_LINES = 500

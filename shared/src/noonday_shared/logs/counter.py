@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from noonday_agent.evidence.access import read_request
-from noonday_agent.evidence.redact import Redactor
-from noonday_agent.evidence.signature import Kind, Signature
-from noonday_agent.evidence.sizes import cut, plain, wire_size
+from noonday_shared.logs.access import read_request
+from noonday_shared.logs.redact import Redactor
+from noonday_shared.logs.signature import Kind, Signature
+from noonday_shared.logs.sizes import cut, plain, wire_size
 from noonday_shared.messages import Evidence, LogLine, SignatureCount
 
 MOST_SIGNATURES = 500

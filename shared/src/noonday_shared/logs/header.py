@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from noonday_agent.evidence.fields import Fields, read_json, read_logfmt
-from noonday_agent.evidence.levels import WORDS, level_of_number, level_of_word
-from noonday_agent.evidence.records import BARE_ERROR
-from noonday_agent.evidence.shape import JSON, KLOG, LOGFMT, RUBY, TIMES
+from noonday_shared.logs.fields import Fields, read_json, read_logfmt
+from noonday_shared.logs.levels import WORDS, level_of_number, level_of_word
+from noonday_shared.logs.records import BARE_ERROR
+from noonday_shared.logs.shape import JSON, KLOG, LOGFMT, RUBY, TIMES
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
 
-from noonday_agent.evidence import access, header
-from noonday_agent.evidence.header import Header
-from noonday_agent.evidence.levels import BAD
-from noonday_agent.evidence.mask import FILLING, identity, mask
-from noonday_agent.evidence.traces import Trace, find_trace
+from noonday_shared.logs import access, header
+from noonday_shared.logs.header import Header
+from noonday_shared.logs.levels import BAD
+from noonday_shared.logs.mask import FILLING, identity, mask
+from noonday_shared.logs.traces import Trace, find_trace
 
 MOST_CACHED = 10_000
 """Shapes of lines kept in each of two generations; about 200 bytes each."""

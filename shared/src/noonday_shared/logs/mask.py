@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from noonday_agent.evidence.redact import EMAIL
+from noonday_shared.logs.redact import EMAIL
 
 LONGEST = 2048
 """Characters of a body that count; the rest of it says nothing of what the line is."""

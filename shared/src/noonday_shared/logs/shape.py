@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from noonday_agent.evidence.levels import WORDS
+from noonday_shared.logs.levels import WORDS
 
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
 _CLOCK = r"\d\d:?\d\d:?\d\d(?:[.,:]\d{1,9})?"
