@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from noonday_shared.messages.evidence import Template
+
 WINDOW = 10.0
 """Seconds that a window is long while a rollout observes the app; longer between rollouts."""
 
@@ -40,3 +42,5 @@ class Window:
 
     ends: float
     hosts: Mapping[str, HostWindow]
+    templates: tuple[Template, ...] = ()
+    """Dictionary entries told since the window before, by key: with them the fold needs nothing else."""
