@@ -3,67 +3,82 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from math import isfinite
 
 from noonday_shared.logs.access import read_request
+from noonday_shared.logs.book import MOST_KEYS, Book, Seen
+from noonday_shared.logs.episodes import Episodes
 from noonday_shared.logs.redact import Redactor
-from noonday_shared.logs.signature import Kind, Signature
-from noonday_shared.logs.sizes import cut, plain, wire_size
-from noonday_shared.messages import Evidence, LogLine, SignatureCount
+from noonday_shared.logs.request_ids import RequestIds
+from noonday_shared.logs.samples import Samples
+from noonday_shared.logs.signature import Kind, Signature, Signer
+from noonday_shared.logs.telling import Teller
+from noonday_shared.messages import Evidence, LogLine
+from noonday_shared.messages.latency import BUCKETS, bucket
 
-MOST_SIGNATURES = 500
-MOST_SAMPLES = 3
-LONGEST_SAMPLE = 2048
-LONGEST_TEXT = 512
-"""Of a signature's text, in bytes on the wire: with 500 of them a message stays under its limit."""
-_SAMPLES_BYTES = 192 << 10
-_SHORT_SAMPLE = 192
+MOST_GAUGES = 64
 
 
-@dataclass(slots=True)
-class _Seen:
-    signature: Signature
-    text: str
-    first: float
-    last: float
-    count: int = 0
-    samples: list[str] = field(default_factory=list)
+@dataclass(frozen=True, slots=True)
+class Process:
+    """The app as the agent sees it beside the logs; see `messages.evidence`. What is not known is empty or 0."""
+
+    started_at: float = 0.0
+    restarts: int = 0
+    balancer: Mapping[str, int] | None = None
+    gauges: Mapping[str, float] | None = None
 
 
 class ReleaseCounter:
-    """Counts for one (app, release, epoch). Bounded: what does not fit is counted as overflow. One thread.
+    """Counts for one (app, release, epoch). Bounded: kinds that find no room are counted as overflow. One thread.
 
-    Signatures are kept of error records and stack traces; samples are redacted when they are taken.
+    Samples are redacted when they are taken.
     """
 
-    def __init__(self, app: str, release: str, epoch: int, since: float, redactor: Redactor) -> None:
+    def __init__(
+        self, app: str, release: str, epoch: int, since: float, redactor: Redactor, *, most_keys: int = MOST_KEYS
+    ) -> None:
         self.app = app
         self.release = release
         self.epoch = epoch
         self.dropped = 0
         """Bytes of log that were not read or not kept."""
         self._since = since
-        self._redactor = redactor
         self._records = 0
-        self._overflow = 0
-        self._seen: dict[str, _Seen] = {}
+        self._book = Book(Samples(redactor), most_keys)
+        self._teller = Teller(self._book)
+        self._episodes = Episodes()
         self._statuses: Counter[str] = Counter()
-        self._timed = 0
-        self._seconds = 0.0
-        self._samples_left = _SAMPLES_BYTES
+        self._latency = [0] * BUCKETS
+        self._timed = False
 
-    def count(self, records: Sequence[bytes], sign: Callable[[bytes], Signature], now: float) -> None:
-        """`now`: seconds since the epoch. Lines of an access log among the records are counted as requests."""
+    def count(
+        self, records: Sequence[bytes], signer: Signer, now: float, ids: RequestIds | None = None
+    ) -> list[Signature]:
+        """Count records of one file, and return the signature of each. `ids`: what is known of the file's request ids.
+        `now`: seconds since the epoch. Lines of an access log among the records are counted as requests."""
+        rests, found = ids.cut(records) if ids else (records, [])
+        signatures = signer.sign_all(records, rests)
+        apart = self._episodes.told_apart(signatures, found, now)
+        unproven: dict[Signature, Seen] = {}
         requests = 0
-        for record in records:
-            signature = sign(record)
-            if signature.kind is Kind.BAD:
-                self._count_bad(record, signature, now)
-            elif signature.kind is Kind.REQUEST:
-                requests += 1
-                self._count_request(record, surely=False)
+        for signature, times in Counter(signatures).items():
+            if signature.kind is Kind.REQUEST:
+                requests = times
+                continue
+            episodes, without = apart[signature]
+            seen = self._book.count(signature, times, episodes, now)
+            if without:
+                self._book.tick(seen, now)
+            if self._book.wants_sample(seen):
+                unproven[signature] = seen
         self._records += len(records) - requests
+        if requests or unproven:
+            self._look_closer(records, signatures, unproven)
+        return signatures
 
     def count_requests(self, lines: Sequence[bytes]) -> None:
         """Lines of a file that holds requests only; others in it are counted as records."""
@@ -78,10 +93,13 @@ class ReleaseCounter:
         boot: int,
         seq: int,
         now: float,
-        gauges: Mapping[str, float] | None = None,
+        process: Process | None = None,
         lines: tuple[LogLine, ...] = (),
     ) -> Evidence:
-        timed = {"timed_requests": float(self._timed), "request_seconds": self._seconds} if self._timed else {}
+        """The next message. What it tells counts as told, so each is to be sent."""
+        process = process or Process()
+        counts, templates = self._teller.tell()
+        gauges = {name: value for name, value in (process.gauges or {}).items() if isfinite(value)}
         return Evidence(
             host=host,
             app=self.app,
@@ -94,12 +112,26 @@ class ReleaseCounter:
             requests=self._statuses.total(),
             statuses=dict(self._statuses),
             records=self._records,
-            signatures=tuple(_signature_count(seen) for seen in self._seen.values()),
-            overflow=self._overflow,
+            counts=counts,
+            templates=templates,
+            overflow=dict(self._book.overflow),
+            latency=tuple(self._latency) if self._timed else (),
+            balancer=dict(process.balancer or {}),
+            started_at=process.started_at,
+            restarts=process.restarts,
             dropped=self.dropped,
-            gauges={**(gauges or {}), **timed},
+            gauges=dict(islice(gauges.items(), MOST_GAUGES)),
             lines=lines,
         )
+
+    def _look_closer(
+        self, records: Sequence[bytes], signatures: Sequence[Signature], unproven: dict[Signature, Seen]
+    ) -> None:
+        for record, signature in zip(records, signatures, strict=True):
+            if signature.kind is Kind.REQUEST:
+                self._count_request(record, surely=False)
+            elif (seen := unproven.get(signature)) is not None and not self._book.sample(seen, record):
+                del unproven[signature]
 
     def _count_request(self, line: bytes, *, surely: bool) -> bool:
         request = read_request(line, surely=surely)
@@ -107,57 +139,6 @@ class ReleaseCounter:
             return False
         self._statuses[request.status] += 1
         if request.seconds is not None:
-            self._timed += 1
-            self._seconds += request.seconds
+            self._latency[bucket(request.seconds)] += 1
+            self._timed = True
         return True
-
-    def _count_bad(self, record: bytes, signature: Signature, now: float) -> None:
-        seen = self._seen.get(signature.key)
-        if seen is None:
-            if len(self._seen) >= MOST_SIGNATURES:
-                self._overflow += 1
-                return
-            text = self._cleaned(signature.text, LONGEST_TEXT)
-            seen = self._seen[signature.key] = _Seen(signature, text, first=now, last=now)
-        seen.count += 1
-        seen.last = now
-        if len(seen.samples) < MOST_SAMPLES:
-            self._keep_sample(seen, record)
-
-    def _keep_sample(self, seen: _Seen, record: bytes) -> None:
-        """Three of each while there is room, then one, then a short one: every signature keeps some proof."""
-        if seen.samples and self._samples_left < _SAMPLES_BYTES // 2:
-            return
-        longest = LONGEST_SAMPLE if self._samples_left > _SAMPLES_BYTES // 2 else _SHORT_SAMPLE
-        sample = self._cleaned(_ends(record, 2 * longest), longest)
-        self._samples_left -= wire_size(sample)
-        seen.samples.append(sample)
-
-    def _cleaned(self, text: str, most: int) -> str:
-        clean = self._redactor.clean(plain(text))
-        if wire_size(clean) <= most:
-            return clean
-        # Both ends: Java names the exception first, Python last.
-        half = (most - 8) // 2
-        return f"{cut(clean, half, half)}\n…\n{cut(clean[::-1], half, half)[::-1]}"
-
-
-def _ends(record: bytes, each: int) -> str:
-    """Both ends of a record, long enough that a secret at the later cut is still recognised."""
-    if len(record) > 2 * each:
-        record = record[:each] + b"\n" + record[-each:]
-    return record.decode("utf-8", "replace")
-
-
-def _signature_count(seen: _Seen) -> SignatureCount:
-    signature = seen.signature
-    return SignatureCount(
-        key=signature.key,
-        level=signature.level,
-        logger=signature.logger,
-        text=seen.text,
-        count=seen.count,
-        first_seen=seen.first,
-        last_seen=seen.last,
-        samples=tuple(seen.samples),
-    )

@@ -17,7 +17,9 @@ _BUNYAN = {10: "TRACE", 20: "DEBUG", 30: "INFO", 40: "WARN", 50: "ERROR", 60: "F
 
 WORDS = "|".join(sorted(_LEVELS, key=len, reverse=True))
 """An alternative for regular expressions, longest first."""
-BAD = frozenset({"ERROR", "FATAL"})
+RANK = {"FATAL": 0, "ERROR": 1, "WARN": 2, "": 3, "INFO": 4, "DEBUG": 5, "TRACE": 6}
+"""Which goes first where not all find room."""
+SERIOUS = frozenset({"FATAL", "ERROR", "WARN"})
 
 
 def level_of_word(word: str) -> str:

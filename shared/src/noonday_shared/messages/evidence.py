@@ -37,6 +37,8 @@ class LogLine(Wire):
     at: float
     release: str = ""
     text: str = Field(max_length=4096)
+    key: str = Field(default="", max_length=32)
+    """Template of the record that the line belongs to; empty for a request."""
 
 
 class Evidence(Wire):
@@ -61,7 +63,9 @@ class Evidence(Wire):
     """Requests by status class: '2xx', '5xx', …"""
     records: int = Field(default=0, ge=0)
     counts: dict[str, Count] = Field(default_factory=dict, max_length=4000)
-    """By template key: what changed since the last message, and some of the others in turn; all cumulative."""
+    """By template key: what changed since the last message, and some of the others in turn; all cumulative.
+
+    A key that had to make room and came back counts from zero again: a smaller count than before is a new beginning."""
     templates: tuple[Template, ...] = Field(default=(), max_length=400)
     overflow: dict[str, int] = Field(default_factory=dict, max_length=64)
     """Records by level whose template did not fit: they are counted, but not told apart."""
