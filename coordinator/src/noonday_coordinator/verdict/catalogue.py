@@ -93,6 +93,8 @@ class Catalogue:
         """Clusters that often make new keys: (N1 + 0.5) / (n + 1) is not below 0.1 (Good and Turing)."""
         seen: dict[int, list[int]] = {}
         for entry in self.entries.values():
+            if all(release in self.untrusted for release in entry.releases):
+                continue
             counts = seen.setdefault(entry.cluster, [0, 0])
             counts[0] += entry.episodes <= 1
             counts[1] += entry.episodes
