@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from noonday_coordinator.verdict.window import HostWindow, Window
 
-WARM_UP = 60.0
+WARM_UP = 30.0
 """Seconds after a start whose latencies and gauges say nothing of the release."""
 
 

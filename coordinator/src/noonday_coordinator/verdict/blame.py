@@ -46,7 +46,8 @@ def opinion(session: RolloutSession, unit: Unit) -> Opinion:
     found = session.nearest.of(unit.about.text) if not unit.about.known and unit.about.text else None
     nearest = found[0] if found else None
     if not unit.crosses:
-        return Opinion(holds=_rare_but_new(session, unit) and mark is None, nearest=nearest)
+        rare = mark is None and _rare_but_new(session, unit) and not (found and reworded(session, unit, found[0]))
+        return Opinion(holds=rare, nearest=nearest)
     if mark is not None and _within(mark, session, unit):
         return Opinion(excuse="caveat", nearest=nearest)
     if rises_elsewhere(session, unit):
@@ -98,7 +99,7 @@ def reworded(session: RolloutSession, unit: Unit, known: Entry) -> bool:
     x, y = unit.x + (other.x if other else 0.0), unit.y + (other.y if other else 0.0)
     process = EProcess.of(session.past.prior(name, new, old))
     total = Counts(x / burst, y / burst, *session.exposure["usual"])
-    if not total.compares or not y:
+    if not total.compares:
         return False
     return process.update(*total).log_e < min(log_threshold(unit.alpha), math.log(20))
 

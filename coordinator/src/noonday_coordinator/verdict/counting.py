@@ -51,7 +51,7 @@ class Counting:
         self._clusters = Clusters(cluster for _, cluster in sorted(catalogue.clusters.items()))
         self._newest = max(catalogue.clusters, default=0)
         self._restless = catalogue.restless()
-        self._edges = edges
+        self.edges = edges
         self._templates: dict[str, Template] = {}
         self._units: dict[str, str] = {}
         self._new_units: set[str] = set()
@@ -78,13 +78,15 @@ class Counting:
                 continue
             yield Counted(self.unit_of(key), episodes, records)
             errors += episodes if band_of(level) == "error" else 0
+        for level, count in sorted(seen.overflow.items()):
+            errors += count if band_of(level) == "error" else 0
         yield Counted(ERRORS, errors, errors)
         for name, count in sorted(statuses_of(seen).items()):
             yield Counted(f"status:{name}", count, count)
         if seen.restarts:
             yield Counted(RESTARTS, seen.restarts, seen.restarts)
         if warm(seen) and seen.latency:
-            for name, bucket in self._edges.items():
+            for name, bucket in self.edges.items():
                 slower = sum(seen.latency[bucket + 1 :])
                 yield Counted(f"slower:{name}", slower, slower)
 

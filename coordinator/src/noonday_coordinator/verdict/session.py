@@ -24,6 +24,10 @@ from noonday_coordinator.verdict.unit import KnownWeigher, NewWeigher, Row, Unit
 from noonday_coordinator.verdict.window import Window
 from noonday_shared.messages.evidence import Template
 
+LOGS = 0.7
+"""Of the rollout's chance of a false alarm: what is spent on records, ..."""
+OPERATION: Mapping[str, float] = {"status": 0.1, "slower": 0.15, "restarts": 0.05}
+"""... and on what the app does, so that a log of many kinds takes nothing from it."""
 Pair = tuple[float, float]
 LISTENED = 30
 """Units of the highest volume whose silence would be noticed."""
@@ -43,6 +47,7 @@ class RolloutSession:
         for window in trial.before:
             self.counting.learn(window.templates)
         self.past = Past.of(trial.before, self.counting, by_requests=self.by_requests)
+        self._novelty = self._usual_novelty()
         self.overrides = Overrides(self.policy.overrides)
         self.units: dict[str, Unit] = {}
         self.silences: dict[str, Silence] = {}
@@ -63,8 +68,7 @@ class RolloutSession:
         self.settling = WARM_UP if trial.before else 0.0
         self._silent_for: frozenset[str] = frozenset()
         known = [entry.level for key, entry in sorted(trial.catalogue.entries.items()) if trial.catalogue.known(key)]
-        fixed = [about.level for about in self.counting.about.values() if about.kind in ("status", "slower", "restarts")]
-        self._spending = Spending.over([*known, *fixed], alpha=self.policy.sensitivity)
+        self._spending = Spending.over(known, alpha=self.policy.sensitivity * LOGS)
 
     def learn(self, templates: Iterable[Template]) -> None:
         self.counting.learn(templates)
@@ -118,14 +122,19 @@ class RolloutSession:
 
     def novelty_budget(self) -> float:
         """How many kinds never seen before the new side was expected to show by now, by the past's own novelty."""
-        seen: dict[str, float] = {}
-        for name in self.past.counts:
-            about = self.counting.about[name]
-            if about.kind in ("template", "cluster") and band_of(about.level) == "other":
-                seen[name] = self.past.episodes(name)
-        once = sum(count <= 1 for count in seen.values())
-        upcoming = self.exposure["usual"][0] / self.past.exposure * sum(seen.values()) if self.past.exposure else 0.0
-        return novelty_budget(once, round(sum(seen.values())), round(upcoming))
+        once, all_of = self._novelty
+        upcoming = self.exposure["usual"][0] / self.past.exposure * all_of if self.past.exposure else 0.0
+        return novelty_budget(once, all_of, round(upcoming))
+
+    def _usual_novelty(self) -> tuple[int, int]:
+        """Of the past's units that are no errors: those seen once, and all episodes."""
+        about = self.counting.about
+        found = [
+            self.past.episodes(name)
+            for name in self.past.counts
+            if about[name].kind in ("template", "cluster") and band_of(about[name].level) == "other"
+        ]
+        return sum(count <= 1 for count in found), round(sum(found))
 
     def renamed(self) -> frozenset[str]:
         """Keys of known templates whose place new ones may have taken."""
@@ -178,7 +187,7 @@ class RolloutSession:
         alpha = self._alpha(about)
         left = len(self.old_hosts - self.new_hosts)
         weigher: Weigher = (
-            KnownWeigher(self.past, name, alone=self.alone)
+            KnownWeigher(self.past, name, least=self.policy.least_new_errors, alone=self.alone)
             if about.known
             else NewWeigher(self.past, len(self.new_hosts), left, alone=self.alone)
         )
@@ -190,6 +199,9 @@ class RolloutSession:
         rule = self.overrides.of(about)
         if about.unit == ERRORS or rule.ignored:
             return 0.0
+        if about.kind in OPERATION:
+            units = len(self.counting.edges) if about.kind == "slower" else 2 if about.kind == "status" else 1
+            return self.policy.sensitivity * OPERATION[about.kind] / units * rule.weight
         if about.known and about.kind != "cluster":
             return self._spending.of_known(about.level) * rule.weight
         alpha, self._spending = self._spending.discover(about.level)

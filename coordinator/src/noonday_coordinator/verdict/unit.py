@@ -38,7 +38,7 @@ class Weigher(Protocol):
 class KnownWeigher:
     """A unit with a past: the e-process, with a stage for each set of new hosts."""
 
-    def __init__(self, past: Past, unit: str, *, alone: bool) -> None:
+    def __init__(self, past: Past, unit: str, *, least: int, alone: bool) -> None:
         self._past = past
         self._unit = unit
         self._alone = alone
@@ -46,6 +46,8 @@ class KnownWeigher:
         self._new: frozenset[str] = frozenset()
         self._process: EProcess | None = None
         self._waiting: list[Row] = []
+        self._least = least
+        self._shown = 0.0
         self._fed = 0.0
 
     @property
@@ -53,11 +55,12 @@ class KnownWeigher:
         return self._process.log_e if self._process else 0.0
 
     def weigh(self, row: Row) -> None:
-        if self._process is None and not row.counts.x:
-            # What the new side never shows is never blamed, and most units are such.
-            self._waiting.append(row)
+        self._waiting.append(row)
+        self._shown += row.counts.x
+        if self._process is None and self._shown < self._least:
+            # What the new side hardly shows is never blamed, and most units are such.
             return
-        for one in (*self._waiting, row):
+        for one in self._waiting:
             self._add(one)
         self._waiting = []
 

@@ -32,6 +32,8 @@ class HostWindow:
     """Increase of unasked starts."""
     dropped: int = 0
     """Increase of bytes of log that were not read: the window is incomplete when it is not 0."""
+    overflow: Mapping[str, int] = field(default_factory=dict)
+    """Increase by level of records whose template did not fit: counted, but not told apart."""
     first: bool = False
     """The first of its counting (a new release, a restart by us): its counts began at 0."""
 
