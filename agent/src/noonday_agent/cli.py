@@ -8,7 +8,6 @@ import logging
 import signal
 import sys
 import threading
-from dataclasses import asdict
 from pathlib import Path
 
 from noonday_agent import __version__
