@@ -83,7 +83,8 @@ class Policy(Settings):
         default=0.05, gt=0, le=0.5, description="chance of a false alarm in a whole rollout, at most"
     )
     hold_after: Seconds = Field(
-        default=7 * 86_400.0, description="how long a hold lasts beyond examine before on_hold; examine_most at the most"
+        default=7 * 86_400.0,
+        description="how long a hold lasts beyond examine before on_hold; examine_most at the most",
     )
     on_hold: Literal["ask", "promote", "rollback"] = Field(default="ask", description="what a hold that lasts does")
     dry_run: bool = Field(default=False, description="judge and say what would have been done, but never act on it")

@@ -31,7 +31,9 @@ class Arms:
 
 def arms_of(window: Window, release: str, *, by_requests: bool) -> Arms:
     """`release`: the id of the new one. With "" all hosts are on the old side."""
-    new, old, exposure = {}, {}, {}
+    new: dict[str, HostWindow] = {}
+    old: dict[str, HostWindow] = {}
+    exposure: dict[str, float] = {}
     for host, seen in sorted(window.hosts.items()):
         (new if release and seen.release == release else old)[host] = seen
         exposure[host] = float(requests_of(seen)) if by_requests else seen.seconds

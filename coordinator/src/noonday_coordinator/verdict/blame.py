@@ -83,7 +83,9 @@ def rises_elsewhere(session: RolloutSession, unit: Unit) -> bool:
     risen = [
         host
         for host, (n, e) in old.items()
-        if n >= 2 and host not in session.new_hosts and n / max(e, 1e-9) >= max(here / 2, 2 * session.past.rate(name, host))
+        if n >= 2
+        and host not in session.new_hosts
+        and n / max(e, 1e-9) >= max(here / 2, 2 * session.past.rate(name, host))
     ]
     return len(risen) >= min(2, len(old)) > 0
 
@@ -91,7 +93,9 @@ def rises_elsewhere(session: RolloutSession, unit: Unit) -> bool:
 def reworded(session: RolloutSession, unit: Unit, known: Entry) -> bool:
     """Whether it took the place of a known record: both together are no more on the new side than the known was."""
     name = f"template:{known.key}"
-    if band_of(known.level) != band_of(unit.about.level) or not (session.past.counts.get(name) or name in session.units):
+    if band_of(known.level) != band_of(unit.about.level) or not (
+        session.past.counts.get(name) or name in session.units
+    ):
         return False
     other = session.units.get(name)
     new, old = session.new_hosts, len(session.old_hosts - session.new_hosts)

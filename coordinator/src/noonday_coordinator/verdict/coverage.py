@@ -41,7 +41,9 @@ class Coverage:
         later = list(self.windows)[1:]
         told = {host: sum(min(one.get(host, (0.0, 0))[0], span) for _, one in later) for host in self.members}
         late = {host: share for host in self.members if (share := min(told[host] / span, 1.0)) < LEAST}
-        dropped = [host for host in self.members if sum(one.get(host, (0.0, 0))[1] > 0 for _, one in later) > 0.2 * len(later)]
+        dropped = [
+            host for host in self.members if sum(one.get(host, (0.0, 0))[1] > 0 for _, one in later) > 0.2 * len(later)
+        ]
         if late:
             shares = ", ".join(f"{100 * share:.0f} % of the time on {host}" for host, share in late.items())
             return f"the evidence is incomplete: only {shares} was told in the last {span:.0f} s"

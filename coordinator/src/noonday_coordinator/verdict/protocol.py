@@ -1,4 +1,4 @@
-"""The verdict's interface: a trial is opened, windows go in, a judgement comes out. The inside may change, these not."""
+"""The verdict's interface: a trial is opened, windows go in, a judgement comes out. What is inside may change."""
 
 from __future__ import annotations
 

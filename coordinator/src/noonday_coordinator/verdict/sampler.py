@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from noonday_coordinator.verdict.window import HostWindow, Window
 from noonday_shared.messages import Evidence
@@ -40,6 +40,8 @@ class Base:
 
     evidence: Evidence
     totals: dict[str, tuple[int, int]]
+    whole: bool = True
+    began: float = 0.0
 
 
 @dataclass(slots=True)
@@ -81,6 +83,9 @@ class Sampler:
         self._note(app, heard, evidence)
         return True
 
+    def apps(self) -> list[str]:
+        return sorted(self._apps)
+
     def due(self, app: str, now: float, longest: float) -> bool:
         """Whether a window should be cut: every host has news, or `longest` seconds are over and some have."""
         known = self._apps.get(app)
@@ -90,25 +95,31 @@ class Sampler:
         news = {host for host, heard in there.items() if self._news(known, host, heard)}
         return bool(news) and (news == set(there) or now >= known.cut_at + longest)
 
-    def cut(self, app: str, now: float) -> Window:
-        """The window that ends now."""
+    def cut(self, app: str, now: float) -> tuple[Window, ...]:
+        """The window that ends now; before it what hosts did under a counting that ended meanwhile."""
         known = self._apps[app]
+        ended: dict[str, list[HostWindow]] = {}
         hosts: dict[str, HostWindow] = {}
         for host, heard in sorted(known.heard.items()):
             parts = known.parts.pop(host, [])
             if self._news(known, host, heard):
                 base = known.bases.get(host)
                 parts.append(_increase(base, heard))
-                known.bases[host] = Base(heard.evidence, dict(heard.totals))
+                known.bases[host] = Base(heard.evidence, dict(heard.totals), heard.whole, heard.began)
             if parts:
+                ended[host] = parts[:-1]
                 hosts[host] = parts[-1]
         templates = tuple(known.templates[key] for key in sorted(known.templates))
         known.templates = {}
         known.cut_at = now
-        return Window(now, hosts, templates)
+        tails = [
+            Window(now, {host: parts[turn] for host, parts in ended.items() if len(parts) > turn})
+            for turn in range(max(map(len, ended.values()), default=0))
+        ]
+        return (*(replace(tail, templates=templates) for tail in tails), Window(now, hosts, templates))
 
     def bases(self, app: str) -> Mapping[str, Base]:
-        """Where each host's next window begins: to be kept with the window, so that a restart loses and repeats none."""
+        """Where each host's next window begins: kept with the window, so that a restart loses and repeats nothing."""
         known = self._apps.get(app)
         return dict(known.bases) if known else {}
 
@@ -118,7 +129,7 @@ class Sampler:
         known.bases = dict(bases)
         known.cut_at = cut_at
         for host, base in bases.items():
-            known.heard[host] = Heard(base.evidence, cut_at, True, base.evidence.since, dict(base.totals))
+            known.heard[host] = Heard(base.evidence, cut_at, base.whole, base.began, dict(base.totals))
 
     def _begin(self, app: _App, before: Heard | None, evidence: Evidence, now: float) -> None:
         """Another counting of a host. What of the last one was not cut yet becomes a part of its own."""
@@ -132,7 +143,7 @@ class Sampler:
         if not whole:
             heard = app.heard[host]
             heard.totals.update(evidence.counts)
-            app.bases[host] = Base(evidence, dict(heard.totals))
+            app.bases[host] = Base(evidence, dict(heard.totals), False, heard.began)
 
     def _note(self, app: _App, heard: Heard, evidence: Evidence) -> None:
         base = app.bases.get(evidence.host)
