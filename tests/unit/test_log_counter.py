@@ -151,7 +151,8 @@ def test_what_does_not_change_is_told_again_in_turn_and_a_message_stays_small() 
     made.count([STAMP + b"INFO x: %s is here" % word for word in words(300)], signer, 1.0)
     everything = told(made)
     assert len(everything.counts) == len(everything.templates) == 300
-    again, anew = set(), set()
+    again: set[str] = set()
+    anew: set[str] = set()
     for at in range(300):
         made.count([INFO], signer, 2.0 + at)
         found = told(made)
