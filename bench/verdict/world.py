@@ -172,10 +172,10 @@ def poisson(chance: random.Random, mean: float) -> int:
     return count
 
 
-_WORDS = (
-    "order cart price stock login session payment basket user mail queue cache retry lookup sent loaded stored found "
-    "removed updated checked opened closed late early refused accepted slow page image search index"
-).split()
+_WORDS = """
+order cart price stock login session payment basket user mail queue cache retry lookup sent loaded stored found removed
+updated checked opened closed late early refused accepted slow page image search index
+""".split()
 _LOGGERS = ("shop", "shop.pay", "shop.stock", "http")
 
 
@@ -252,7 +252,9 @@ class _Maker:
             if episodes:
                 counts[kind.key] = (episodes + poisson(self.chance, episodes * 0.2), episodes)
                 self._tell(kind.template, ends, new)
-        for _ in range(poisson(self.chance, requests * self.knobs.novelty) + (self.fault.garbage if ours and on else 0)):
+        for _ in range(
+            poisson(self.chance, requests * self.knobs.novelty) + (self.fault.garbage if ours and on else 0)
+        ):
             rare = self._rare(ends)
             counts[rare.key] = (1, 1)
             self._tell(rare, ends, new)

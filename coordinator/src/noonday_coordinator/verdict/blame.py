@@ -76,7 +76,7 @@ def _within(mark: Mark, session: RolloutSession, unit: Unit) -> bool:
 
 
 def rises_elsewhere(session: RolloutSession, unit: Unit) -> bool:
-    """Whether two old hosts (or the only one) show as much of it in the last five minutes, and more than they used to."""
+    """Whether two old hosts (or the only one) lately show as much of it, and more than they used to."""
     name = unit.about.unit
     new, old = session.recent.new(name), session.recent.old(name)
     here = sum(n for n, _ in new.values()) / max(sum(e for _, e in new.values()), 1e-9)
