@@ -55,7 +55,7 @@ class Knobs:
     length: float = 600.0
     median: float = 0.08
     """Seconds that a request takes, in the middle."""
-    deviation: float = 0.6
+    deviation: float = 0.4
     """Of the log of the duration."""
 
 
@@ -172,10 +172,11 @@ def poisson(chance: random.Random, mean: float) -> int:
     return count
 
 
-_WORDS = """
-order cart price stock login session payment basket user mail queue cache retry lookup sent loaded stored found removed
-updated checked opened closed late early refused accepted slow page image search index
-""".split()
+_WORDS = [
+    "order", "cart", "price", "stock", "login", "session", "payment", "basket", "user", "mail", "queue", "cache",
+    "retry", "lookup", "sent", "loaded", "stored", "found", "removed", "updated", "checked", "opened", "closed",
+    "late", "early", "refused", "accepted", "slow", "page", "image", "search", "index",
+]  # fmt: skip
 _LOGGERS = ("shop", "shop.pay", "shop.stock", "http")
 
 
