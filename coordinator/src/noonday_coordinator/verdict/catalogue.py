@@ -19,6 +19,8 @@ OFTEN = 0.1
 _ALIKE = 0.6
 _MOST_TOKENS = 60
 WILD = "<*>"
+_MOST_CANDIDATES = 200
+_Bucket = tuple[str, str, int, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +110,15 @@ class Clusters:
 
     def __init__(self, clusters: Iterable[Cluster] = ()) -> None:
         self.all: dict[int, Cluster] = {}
-        self._buckets: dict[tuple[str, str, int], list[int]] = {}
+        self._buckets: dict[_Bucket, list[int]] = {}
         for cluster in clusters:
             self._keep(cluster)
 
     def find(self, template: Template) -> Cluster:
         """The cluster of a template, made or widened where it must be."""
         tokens = tokens_of(template.text)
-        candidates = self._buckets.get((template.level, template.logger, len(tokens)), [])
+        buckets = _buckets(template.level, template.logger, tokens)
+        candidates = {one for bucket in buckets for one in self._buckets.get(bucket, ())}
         best = max(candidates, key=lambda one: (alike(self.all[one].tokens, tokens), -one), default=0)
         if not best or alike(self.all[best].tokens, tokens) < _ALIKE:
             cluster = Cluster(max(self.all, default=0) + 1, template.level, template.logger, tokens)
@@ -129,7 +132,17 @@ class Clusters:
 
     def _keep(self, cluster: Cluster) -> None:
         self.all[cluster.id] = cluster
-        self._buckets.setdefault((cluster.level, cluster.logger, len(cluster.tokens)), []).append(cluster.id)
+        for bucket in _buckets(cluster.level, cluster.logger, cluster.tokens):
+            found = self._buckets.setdefault(bucket, [])
+            # The first ones stay: a flood of garbage must not cost the square of its length.
+            if cluster.id not in found and len(found) < _MOST_CANDIDATES:
+                found.append(cluster.id)
+
+
+def _buckets(level: str, logger: str, tokens: tuple[str, ...]) -> tuple[_Bucket, ...]:
+    """Where texts of one cluster meet: at their first word, their last one, or the one in the middle."""
+    ends = {f"{place}": tokens[place] for place in (0, len(tokens) // 2, -1)} if tokens else {"0": ""}
+    return tuple((level, logger, len(tokens), place, word) for place, word in ends.items() if word != WILD)
 
 
 def tokens_of(text: str) -> tuple[str, ...]:
