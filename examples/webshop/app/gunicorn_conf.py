@@ -22,10 +22,11 @@ access_log_format = '%(h)s - - %(t)s "%(r)s" %(s)s %(B)s %(M)sms'
 
 
 class _NoProbes(logging.Filter):
-    """Health probes come several times a second and say nothing."""
+    """Probes of health and version come several times a second and say nothing."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return " /healthz " not in record.getMessage()
+        said = record.getMessage()
+        return " /healthz " not in said and " /version " not in said
 
 
 def on_starting(server: Any) -> None:

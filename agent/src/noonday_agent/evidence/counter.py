@@ -14,6 +14,8 @@ from noonday_shared.messages import Evidence, LogLine, SignatureCount
 
 MOST_SIGNATURES = 500
 MOST_SAMPLES = 3
+PROBE = b"noonday-agent"
+"""In the User-Agent of what the agent itself asks the app, as far as the access log shows it."""
 LONGEST_SAMPLE = 2048
 LONGEST_TEXT = 512
 """Of a signature's text, in bytes on the wire: with 500 of them a message stays under its limit."""
@@ -105,6 +107,8 @@ class ReleaseCounter:
         request = read_request(line, surely=surely)
         if request is None:
             return False
+        if PROBE in line:
+            return True  # the agent's own question is no customer's
         self._statuses[request.status] += 1
         if request.seconds is not None:
             self._timed += 1
