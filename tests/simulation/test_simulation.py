@@ -26,7 +26,7 @@ from noonday_shared.bus.memory import Faults
 from noonday_shared.release.manifest import HookFiles
 from support.story import NEW, policy
 
-SEEDS = range(1, 23)
+SEEDS = range(1, 31)
 
 
 @pytest.fixture(autouse=True)
