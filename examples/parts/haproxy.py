@@ -37,8 +37,9 @@ class HaproxyProcess:
 
     def start(self, within: float = 10.0) -> None:
         """Block until its runtime API answers. Does nothing when it runs. Raises `Temporary` with its last words."""
-        if self._master is not None:
+        if not self._ended():
             return
+        self.stop()
         self._write(self._config_text)
         self._output = (self._folder / "haproxy.log").open("ab")
         self._master = subprocess.Popen(
@@ -88,6 +89,11 @@ class HaproxyProcess:
             link.connect(str(self.admin_socket))
             link.sendall(line.encode() + b"\n")
             return b"".join(iter(lambda: link.recv(65_536), b"")).decode(errors="replace")
+
+    def words(self) -> str:
+        """Whether it runs, what of its socket is there, and its last words, for a test that failed."""
+        master = "never started" if self._master is None else f"master {self._master.pid}, ended: {self._master.poll()}"
+        return f"{master}; beside its socket: {sorted(os.listdir(self._folder))}\n{self._last_words()}"
 
     def _write(self, config_text: str) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

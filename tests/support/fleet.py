@@ -160,7 +160,7 @@ class Fleet(Commands):
             eventually(look, what=f"{what} of {rollout}", within=WITHIN, every=0.1)
         except AssertionError as error:
             told = "\n".join(event.words for event in self.get(f"/rollouts/{rollout}/events", m.Events).events[-20:])
-            raise AssertionError(f"{error}\n{last}\n{told}") from error
+            raise AssertionError(f"{error}\n{last}\n{told}\n{self.words()}") from error
         return last[0]
 
     def rollout(self, rollout: str) -> m.RolloutInfo:
@@ -270,7 +270,7 @@ class Fleet(Commands):
 
     def words(self) -> str:
         """The last words of every process, for a test that failed."""
-        told = [f"serve.log:\n{self.coordinator.log()[-3000:]}"]
+        told = [f"serve.log:\n{self.coordinator.log()[-3000:]}", f"haproxy: {self.haproxy.words()}"]
         told += [f"{host.name}:\n{host.agent_log()[-2000:]}" for host in self.hosts]
         return "\n".join(told)
 
