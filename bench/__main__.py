@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import sys
-import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
 
 from bench import demo_load, first_work, hosts, idle
-from bench.figures import Figure, show
+from bench.figures import Figure, keep, show
 from examples.webshop.server import APP
 from examples.webshop.signals import Asked, end_in_order
 from examples.webshop.world import Shape, World, world
@@ -41,7 +36,7 @@ def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print()
     show(figures, console)
-    console.print(f"\nEvery number: {_keep(figures, args.out)}", soft_wrap=True)
+    console.print(f"\nEvery number: {keep(figures, args.out, 'bench')}", soft_wrap=True)
     return 1 if any(figure.reached is False for figure in figures) else 0
 
 
@@ -70,16 +65,6 @@ def _measured(part: str, made: World) -> list[Figure]:
     }
     found = one[part](made)
     return found if isinstance(found, list) else [found]
-
-
-def _keep(figures: list[Figure], folder: Path | None) -> Path:
-    folder = folder or Path(tempfile.gettempdir()) / "noonday-bench"
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"bench-{time.strftime('%Y%m%d-%H%M%S')}.json"
-    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "kernel": platform.release()}
-    text = json.dumps({"machine": machine, "figures": [figure.as_json() for figure in figures]}, indent=2)
-    file.write_text(text + "\n")
-    return file
 
 
 def _say(line: str) -> None:

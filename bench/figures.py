@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
+import platform
+import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -30,6 +36,17 @@ class Figure:
 def not_measured(why: object) -> str:
     """What stands in the place of a number that nobody measured."""
     return f"not measured: {why}"
+
+
+def keep(figures: Sequence[Figure], folder: Path | None, name: str) -> Path:
+    """Write every number into a JSON file in `folder`, a temporary one when it is None; the file."""
+    folder = folder or Path(tempfile.gettempdir()) / "noonday-bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "kernel": platform.release()}
+    text = json.dumps({"machine": machine, "figures": [figure.as_json() for figure in figures]}, indent=2)
+    file.write_text(text + "\n")
+    return file
 
 
 def show(figures: Sequence[Figure], console: Console) -> None:

@@ -39,6 +39,11 @@ def salt() -> Path:
     return _installed("salt", "salt")
 
 
+def peer(name: str) -> Path:
+    """The folder with the Python of a tool that is one package. Raises `Temporary` when it can't be installed."""
+    return _installed(name, name)
+
+
 def _installed(name: str, package: str) -> Path:
     folder = cache() / name
     done = folder / "installed"

@@ -250,3 +250,21 @@ def test_no_request_fails_while_a_server_is_drained_restarted_and_returned_under
 def _gets_more(backend: WebBackend, more: int = 20) -> None:
     goal = backend.served + more
     eventually(lambda: backend.served >= goal, what=f"{more} requests to {backend.name}")
+
+
+def test_what_haproxy_counts_for_one_server_grows_with_its_requests(world: HaproxyWorld) -> None:
+    balancer, other = world.balancer(), world.balancer("web-2")
+    before = balancer.traffic()
+    world.order("set server web/web-2 state maint")
+    unmoved = other.traffic()
+    for _ in range(5):
+        assert fetch(world.port)[0] == http.HTTPStatus.OK
+    after = balancer.traffic()
+    grown = {word: after[word] - before[word] for word in after}
+    assert (grown["requests"], grown["2xx"], grown["5xx"], grown["errors"]) == (5, 5, 0, 0)
+    assert other.traffic()["requests"] == unmoved["requests"]
+
+
+def test_a_server_that_is_gone_gives_no_counts_but_says_why(world: HaproxyWorld) -> None:
+    with pytest.raises(Permanent, match="has no server"):
+        world.balancer("web-9").traffic()

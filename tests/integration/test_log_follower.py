@@ -16,7 +16,7 @@ import pytest
 from noonday_agent.config import LogFile
 from noonday_agent.evidence.collector import Collector
 from noonday_agent.evidence.follower import LINGER, LINGER_DELETED, Follower
-from noonday_agent.evidence.positions import load_positions, save_positions
+from noonday_agent.evidence.positions import Positions, load_positions, save_positions
 from noonday_agent.evidence.tail import LONGEST_LINE
 from noonday_agent.evidence.wake import Wake
 from noonday_shared.clock import SystemClock
@@ -301,13 +301,14 @@ def test_a_file_that_was_missing_when_the_agent_stopped_is_read_from_its_start(l
 
 def test_positions_survive_on_disk_and_a_damaged_file_counts_as_none(log: Path, clock: FakeClock) -> None:
     state = log.with_name("state.json")
-    assert load_positions(state) == {}
+    assert load_positions(state) == Positions()
     write(log, "x")
     follower = Follower(log, clock)
-    save_positions(state, {log: follower.positions})
-    assert load_positions(state) == {log: tuple(follower.positions)}
+    kept = Positions(files={log: tuple(follower.positions)}, cursors={"web.service": "s=1;i=2"})
+    save_positions(state, kept)
+    assert load_positions(state) == kept
     state.write_bytes(b"\xff{")
-    assert load_positions(state) == {}
+    assert load_positions(state) == Positions()
 
 
 def test_a_line_without_an_end_takes_bounded_memory_and_is_counted(log: Path, clock: FakeClock) -> None:
@@ -425,6 +426,10 @@ def evidence(found: Collector, clock: FakeClock, *, watching: bool = False) -> E
     return found.evidence(host="web-1", boot=1, seq=1, now=clock.now(), watching=watching)
 
 
+def records_of(sent: Evidence) -> list[int]:
+    return [records for records, _ in sent.counts.values()]
+
+
 def test_what_was_written_before_the_switch_counts_for_the_release_before(log: Path, clock: FakeClock) -> None:
     found = collector(log, clock)
     found.begin("1.0.0-aaaaaaaa", 1)
@@ -433,13 +438,13 @@ def test_what_was_written_before_the_switch_counts_for_the_release_before(log: P
     write(log, LINE)
     found.begin("1.1.0-bbbbbbbb", 2)
     fresh = evidence(found, clock, watching=True)
-    assert (fresh.release, fresh.epoch, fresh.records, fresh.signatures) == ("1.1.0-bbbbbbbb", 2, 0, ())
+    assert (fresh.release, fresh.epoch, fresh.records, fresh.counts) == ("1.1.0-bbbbbbbb", 2, 0, {})
     assert [line.release for line in fresh.lines] == ["1.0.0-aaaaaaaa"] * 3
     write(log, LINE)
     found.pump(clock.now())
     clock.move(2)
     found.pump(clock.now())
-    assert evidence(found, clock).signatures[0].count == 1
+    assert records_of(evidence(found, clock)) == [1]
 
 
 def test_after_a_drain_the_evidence_is_the_last_word_on_a_release(log: Path, clock: FakeClock) -> None:
@@ -447,8 +452,8 @@ def test_after_a_drain_the_evidence_is_the_last_word_on_a_release(log: Path, clo
     found.begin("1.0.0-aaaaaaaa", 1)
     write(log, LINE, LINE)
     found.drain()
-    assert evidence(found, clock).signatures[0].count == 2
-    assert evidence(found, clock).dropped == 0
+    last = evidence(found, clock)
+    assert (records_of(last), last.dropped) == ([2], 0)
 
 
 def test_a_flood_at_the_switch_is_skipped_in_time_and_counted(log: Path) -> None:
@@ -477,7 +482,7 @@ def test_counts_are_cumulative_and_lines_travel_only_while_somebody_watches(log:
         clock.move(2)
         found.pump(clock.now())
         sent = evidence(found, clock)
-        assert (sent.signatures[0].count, sent.lines) == (count, ())
+        assert (records_of(sent), sent.lines) == ([count], ())
     watched = evidence(found, clock, watching=True)
     assert [line.release for line in watched.lines] == ["1.0.0-aaaaaaaa"] * 2
     assert "cust-17" not in str(watched)
@@ -496,7 +501,7 @@ def test_a_new_collector_counts_only_what_the_old_one_did_not(log: Path, clock: 
     new.pump(clock.now())
     clock.move(2)
     new.pump(clock.now())
-    assert evidence(new, clock).signatures[0].count == 2
+    assert records_of(evidence(new, clock)) == [2]
 
 
 def test_troubles_are_sentences_and_drops_are_counted(log: Path, clock: FakeClock) -> None:
@@ -516,7 +521,7 @@ def test_binary_rubbish_is_counted_and_harms_nothing(log: Path, clock: FakeClock
     found.pump(clock.now())
     clock.move(2)
     found.pump(clock.now())
-    assert "order <*> refused" in [one.text for one in evidence(found, clock, watching=True).signatures]
+    assert "order <*> refused" in [one.text for one in evidence(found, clock, watching=True).templates]
 
 
 def test_a_clock_that_jumps_back_holds_no_record(log: Path) -> None:
@@ -527,6 +532,6 @@ def test_a_clock_that_jumps_back_holds_no_record(log: Path) -> None:
 
     def counted() -> bool:
         found.pump(clock.now() - 86_400)
-        return bool(found.evidence(host="web-1", boot=1, seq=1, now=0.0, watching=False).signatures)
+        return bool(found.evidence(host="web-1", boot=1, seq=1, now=0.0, watching=False).counts)
 
     eventually(counted, what="the record")

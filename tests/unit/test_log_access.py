@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from noonday_agent.evidence.access import is_request, read_request
+from noonday_shared.logs.access import is_request, read_request
 
 START = '10.0.0.1 - bob [01/Jan/2026:12:00:00 +0000] "GET /cart?id=5 HTTP/1.1"'
 AGENT = '"https://shop.example/?time=7.5 x" "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/120.0"'

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from noonday_agent.evidence.header import split
-from noonday_agent.evidence.shape import Shape
+from noonday_shared.logs.header import split
+from noonday_shared.logs.shape import Shape
 
 LINES = [
     # line, level, logger, body
@@ -144,3 +144,30 @@ def test_a_file_may_change_its_kind_of_header() -> None:
     assert shape.newest.match(b"2027-02-02 13:00:00 INFO y")
     assert shape.begins(b'{"level":"info"}')
     assert shape.newest.match(b'{"level":"warn"}')
+
+
+@pytest.mark.parametrize(
+    ("line", "level", "logger", "body"),
+    [
+        (
+            b"- 1117838570 2005.06.03 N-J12 2005-06-03-15.42.50.67 N-J12 RAS KERNEL INFO parity error corrected",
+            "INFO",
+            "RAS KERNEL",
+            "parity error corrected",
+        ),
+        (
+            b"- 1131566461 2005.11.09 dn2 Nov 9 12:01:01 dn2/dn2 crond(pam)[29]: session closed",
+            "",
+            "crond(pam)",
+            "session closed",
+        ),
+        (b"web-1.log 2026-01-01 12:00:00.123 2931 ERROR shop.pay: refused", "ERROR", "shop.pay", "refused"),
+        (b"01-31 12:00:00.123 1702 2395 W shop.pay: refused", "WARN", "shop.pay", "refused"),
+        (b"2026-01-01 12:00:00 INFO shop.pay: retry 12:00:05", "INFO", "shop.pay", "retry 12:00:05"),
+    ],
+)
+def test_a_header_may_hold_several_times_and_names_between_them(
+    line: bytes, level: str, logger: str, body: str
+) -> None:
+    found = split(line)
+    assert (found.level, found.logger, found.body) == (level, logger, body)

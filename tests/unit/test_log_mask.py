@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from noonday_agent.evidence.mask import LONGEST, identity, mask
+from noonday_shared.logs.mask import LONGEST, identity, mask
 
 MASKED = [
     ("order 4711 paid in 12 ms", "order <*> paid in <*> ms"),

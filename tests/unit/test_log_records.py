@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noonday_agent.evidence.records import FLUSH_AFTER, MOST_LINES, Folder
-from noonday_agent.evidence.shape import Shape
-from noonday_agent.evidence.traces import find_trace
+from noonday_shared.logs.records import FLUSH_AFTER, MOST_LINES, Folder
+from noonday_shared.logs.shape import Shape
+from noonday_shared.logs.traces import find_trace
 
 PYTHON = """2026-01-01 12:00:00,123 ERROR shop.web: request failed
 Traceback (most recent call last):

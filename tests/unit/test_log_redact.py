@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from noonday_agent.evidence.redact import GONE, Redactor
+from noonday_shared.logs.redact import GONE, Redactor
 
 SECRETS = [
     ("login password=hunter2 failed", "hunter2"),

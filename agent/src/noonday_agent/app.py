@@ -12,6 +12,7 @@ from noonday_agent.balancers.build import build_balancers
 from noonday_agent.balancers.pool import Pool
 from noonday_agent.core.limits import Limits
 from noonday_agent.evidence.collector import Collector
+from noonday_agent.evidence.scraper import Scraper
 from noonday_agent.hooks import run_hook
 from noonday_agent.journal_file import JournalFile
 from noonday_agent.monitor import Monitor, Seen
@@ -26,10 +27,13 @@ from noonday_agent.steps import Steps
 from noonday_shared.clock import Clock
 from noonday_shared.errors import NoondayError
 from noonday_shared.keys import PublicKey
+from noonday_shared.logs.counter import Process
 from noonday_shared.messages import AppSnapshot
 
 OBSERVED_LOOK = 1.0
 """Seconds between looks at an app that a rollout observes; others are looked at as health.every says."""
+YOUNG = 60.0
+"""Seconds after the return to service in which news of the app is worth more than later."""
 
 _log = logging.getLogger(__name__)
 
@@ -80,7 +84,9 @@ class HostedApp:
         self._settings = settings
         self._clock = clock
         self._changed = changed
-        self._monitor = Monitor(settings, self.parts)
+        scraper = Scraper(settings.metrics, settings.health.url, clock) if settings.metrics else None
+        self._monitor = Monitor(settings, self.parts, scraper)
+        self._arrived_at: float | None = None
         self.collector = Collector(
             name, settings.logs, redact=settings.redact, state_dir=_made(agent.state_dir / "logs"), clock=clock
         )
@@ -135,8 +141,14 @@ class HostedApp:
         releases = self.parts.releases
         return app_snapshot(self.runner.journal, self._monitor.seen, releases.live(), releases.prepared())
 
-    def gauges(self) -> dict[str, float]:
-        return self._monitor.gauges(self._clock)
+    @property
+    def young(self) -> bool:
+        """Whether it came back into service less than `YOUNG` seconds ago."""
+        arrived = self._arrived_at
+        return arrived is not None and self._clock.monotonic() - arrived < YOUNG
+
+    def process(self) -> Process:
+        return self._monitor.process(self._clock)
 
     def restarting(self) -> None:
         self._monitor.restarting()
@@ -145,8 +157,10 @@ class HostedApp:
         """What is logged from now on was written by the new process; what was read until now, by the old one."""
         self._epoch += 1
         self.collector.begin(release, self._epoch)
+        self._monitor.restarted()
 
     def arrived(self) -> None:
+        self._arrived_at = self._clock.monotonic()
         self._monitor.arrived()
 
     def _watch(self) -> None:

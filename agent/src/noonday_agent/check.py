@@ -9,8 +9,12 @@ from functools import partial
 from pathlib import Path
 
 from noonday_agent.app import build_parts
-from noonday_agent.config import AgentConfig, App
+from noonday_agent.commands import run_command
+from noonday_agent.config import AgentConfig, App, JournalLog, Metrics
+from noonday_agent.evidence.prometheus import read_metrics
+from noonday_agent.evidence.scraper import LARGEST
 from noonday_agent.parts import Parts
+from noonday_agent.probes.http import HttpProbe
 from noonday_agent.releases.layout import ReleaseFolders
 from noonday_shared import topology
 from noonday_shared.bus.protocol import Bus
@@ -19,6 +23,7 @@ from noonday_shared.errors import BadInput, NoondayError, Permanent
 from noonday_shared.keys import SigningKey
 
 BROKER_WITHIN = 10.0
+JOURNAL_WITHIN = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,12 @@ def _app(name: str, app: App, config: AgentConfig, clock: Clock) -> Iterator[Che
         yield _tried(f"{name}: {balancer.name}", balancer.check)
     yield _tried(f"{name}: {parts.process.name}", parts.process.check)
     for log in app.logs:
-        yield _tried(f"{name}: log {log.path}", partial(_readable, log.path))
+        if isinstance(log, JournalLog):
+            yield _tried(f"{name}: journal of {log.unit}", partial(_journal, log.unit))
+        else:
+            yield _tried(f"{name}: log {log.path}", partial(_readable, log.path))
+    if app.metrics is not None:
+        yield _tried(f"{name}: metrics", partial(_metrics, app.metrics, app.health.url))
     yield _tried(f"{name}: health {app.health.url}{app.health.path}", lambda: _healthy(app, parts))
 
 
@@ -86,6 +96,28 @@ def _readable(path: Path) -> None:
         raise BadInput(f"{path} is not there yet.", next_action="start the app, or mend the path in agent.toml")
     if not os.access(path, os.R_OK):
         raise BadInput(f"{path} can't be read.", next_action="let the agent's user read it: chmod, or its group")
+
+
+def _journal(unit: str) -> None:
+    result = run_command(["journalctl", f"--unit={unit}", "--lines=1", "--quiet", "--no-pager"], within=JOURNAL_WITHIN)
+    if not result.ok:
+        raise BadInput(
+            f"journalctl can't read it: {result.output_tail.strip()[-300:] or result.exit}",
+            next_action="put the agent's user into the group systemd-journal",
+        )
+
+
+def _metrics(metrics: Metrics, health_url: str) -> None:
+    probe = HttpProbe(metrics.url or health_url)
+    result, body = probe.fetch(metrics.path, metrics.timeout, LARGEST)
+    if not result.ok:
+        raise Permanent(result.text, next_action="start the app, or mend its [metrics] in agent.toml")
+    found = read_metrics(body.decode("utf-8", "replace"), metrics.series)
+    if missing := [name for name in metrics.series if name not in found]:
+        raise BadInput(
+            f"{probe.base_url}{metrics.path} tells no finite number for {', '.join(missing)}.",
+            next_action="name series as the app writes them, in [metrics] of agent.toml",
+        )
 
 
 def _healthy(app: App, parts: Parts) -> None:

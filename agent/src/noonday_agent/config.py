@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
+from noonday_agent.evidence.prometheus import read_series_name
 from noonday_shared.config import Settings, load_toml
 from noonday_shared.keys import PublicKey
 from noonday_shared.names import AppName, HostName
@@ -147,13 +149,48 @@ class Drain(Settings):
 
 
 class LogFile(Settings):
-    """A log of the app, followed over rotation and truncation. Read for error records and for requests."""
+    """A log of the app, followed over rotation and truncation. Read for records and for requests."""
 
     path: Path = Field(description="the file; it may come later")
     kind: Literal["auto", "access"] = Field(
         default="auto",
         description="'access': one request a line, with a status; 'auto': each line is what it looks like",
     )
+
+
+class JournalLog(Settings):
+    """What a systemd unit logs to the journal. The agent's user needs to be in the group systemd-journal."""
+
+    kind: Literal["journald"] = Field(description="read by a journalctl that follows the unit")
+    unit: str = Field(pattern=r"^[A-Za-z0-9:_.@\\-]+$", description="its whole name, as in web.service")
+
+
+def _log_kind(given: object) -> str:
+    kind = given.get("kind") if isinstance(given, Mapping) else getattr(given, "kind", "")
+    return "journald" if kind == "journald" else "file"
+
+
+LogSettings = Annotated[
+    Annotated[LogFile, Tag("file")] | Annotated[JournalLog, Tag("journald")], Discriminator(_log_kind)
+]
+
+
+def _series(text: str) -> str:
+    read_series_name(text)
+    return text
+
+
+class Metrics(Settings):
+    """Numbers that the app tells of itself in Prometheus' text format, taken as gauges while it is looked at."""
+
+    url: str = Field(default="", pattern=r"^$|^https?://[^/]+$", description="where; health.url when empty")
+    path: str = Field(default="/metrics", pattern=r"^/", description="what to ask for there")
+    series: tuple[Annotated[str, AfterValidator(_series)], ...] = Field(
+        min_length=1,
+        max_length=32,
+        description="names, as in 'queue_depth' or 'jobs_total{queue=\"mail\"}'; what fits one name is added up",
+    )
+    timeout: Seconds = Field(default=2.0, description="for one request")
 
 
 class Hooks(Settings):
@@ -173,7 +210,8 @@ class App(Settings):
     drain: Drain = Field(default=Drain(), description="how long requests under way are waited for")
     restart_within: Seconds = Field(default=60.0, description="for the app to stop and start")
     return_within: Seconds = Field(default=60.0, description="for the balancers to report the server in service again")
-    logs: tuple[LogFile, ...] = Field(default=(), description="what is read for errors and requests")
+    logs: tuple[LogSettings, ...] = Field(default=(), description="what is read for records and requests")
+    metrics: Metrics | None = Field(default=None, description="numbers that the app tells of itself")
     hooks: Hooks = Field(default=Hooks(), description="how hooks of a release are run")
     keep: int = Field(default=5, ge=2, description="releases kept on disk beside the live one")
     redact: tuple[Pattern, ...] = Field(default=(), description="masked in every log line before it leaves the host")

@@ -1,4 +1,4 @@
-"""When evidence goes up: often while a rollout observes the host, at once while somebody watches, seldom otherwise."""
+"""When evidence goes up: often while a rollout observes the host, more so while the app is young, seldom otherwise."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from noonday_shared.envelope import seal
 from noonday_shared.keys import SigningKey
 from noonday_shared.messages.evidence import KIND
 
-OBSERVED = 2.0
-WATCHED = 0.5
+SOON = 2.0
+OBSERVED = 10.0
 UNOBSERVED = 30.0
 """Seconds between two messages of one app."""
+SLOTS = 8
+"""Messages of one app that may wait unsent: what one tells is not told again soon, so the next must not replace it."""
 
 
 class EvidenceSender:
@@ -48,16 +50,16 @@ class EvidenceSender:
             seq=self._seq,
             now=self._clock.now(),
             watching=app.watched,
-            gauges=app.gauges(),
+            process=app.process(),
         )
         # Lines are not cumulative, so a message that carries some has a slot of its own.
-        slot = f"lines/{self._seq}" if evidence.lines else f"evidence/{app.name}/{evidence.epoch}"
+        slot = f"lines/{self._seq}" if evidence.lines else f"evidence/{app.name}/{self._seq % SLOTS}"
         self._bus.publish(
             topology.REPORTS, topology.evidence_key(self._host), seal(KIND, evidence, self._key), slot=slot
         )
 
 
 def _every(app: HostedApp) -> float:
-    if app.watched:
-        return WATCHED
+    if app.watched or (app.observed and app.young):
+        return SOON
     return OBSERVED if app.observed else UNOBSERVED

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field, replace
 
+from noonday_agent.balancers.traffic import Traffic
 from noonday_agent.config import App
 from noonday_agent.evidence.monitors import host_gauges, tree_gauges
 from noonday_agent.evidence.restarts import Restarts
+from noonday_agent.evidence.scraper import Scraper
 from noonday_agent.parts import Parts
 from noonday_shared.clock import Clock
 from noonday_shared.errors import NoondayError
+from noonday_shared.logs.counter import Process
 
 SICK_AFTER = 2
 """Failed answers in a row before an app counts as not well: one may be a hiccup."""
@@ -30,9 +34,11 @@ class Seen:
 class Monitor:
     """One app. `look` is called by one thread, the rest by any."""
 
-    def __init__(self, settings: App, parts: Parts) -> None:
+    def __init__(self, settings: App, parts: Parts, scraper: Scraper | None = None) -> None:
         self._settings = settings
         self._parts = parts
+        self._scraper = scraper
+        self._traffic = Traffic()
         self._failures = 0
         self._restarts = Restarts()
         self._lock = threading.Lock()
@@ -42,6 +48,11 @@ class Monitor:
         """The agent is about to restart the app: the next start is its own."""
         with self._lock:
             self._restarts.asked()
+
+    def restarted(self) -> None:
+        """What the balancers count from now on belongs to the release that was started."""
+        self._traffic.add(self._parts.pool.traffic())
+        self._traffic.begin()
 
     def arrived(self) -> None:
         """The app was just seen healthy and in service: nobody has to wait for the next look to know it."""
@@ -58,13 +69,23 @@ class Monitor:
         with self._lock:
             restarts = self._restarts.look(main)
         self.seen = Seen(self._healthy(), self._in_service(), self._parts.pool.states(), restarts)
+        self._traffic.add(self._parts.pool.traffic())
+        if self._scraper is not None:
+            self._scraper.look()
         return self.seen
 
-    def gauges(self, clock: Clock) -> dict[str, float]:
-        """The process tree's and the host's, by name with unit. What can't be told now is left out."""
+    def process(self, clock: Clock) -> Process:
+        """The app beside its logs. Gauges: the process tree's, the host's and the app's own; what can't be told now is
+        left out."""
         main = self._main()
         tree = tree_gauges(main[0], clock) if main else {}
-        return {**tree, **host_gauges(self._settings.root)}
+        own = self._scraper.gauges if self._scraper is not None else {}
+        return Process(
+            started_at=clock.now() - (time.clock_gettime(time.CLOCK_BOOTTIME) - main[1]) if main else 0.0,
+            restarts=self.seen.restarts,
+            balancer=self._traffic.sums(),
+            gauges={**own, **tree, **host_gauges(self._settings.root)},
+        )
 
     def _healthy(self) -> bool | None:
         answer = self._parts.probe.health(self._path(), self._settings.health.timeout)

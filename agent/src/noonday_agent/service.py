@@ -25,8 +25,10 @@ from noonday_shared.messages.assignment import KIND
 NOTICES = 5
 """Sentences for a person that a snapshot carries, newest last."""
 CLOSE_WITHIN = 10.0
-SOON = 0.2
-"""Seconds between two reads of a log that more waits in, or that somebody watches."""
+SOON = 0.1
+"""Seconds between two reads of a log that more waits in."""
+EVERY = 1.0
+"""Seconds between two reads of logs: as often for all, since seconds that have a record are counted."""
 
 _log = logging.getLogger(__name__)
 
@@ -133,11 +135,5 @@ class Service:
                     # A log line of any shape must not end the evidence of all apps.
                     _log.exception("%s: evidence could not be gathered", app.name)
             self._wake.follow(path for app in self._apps.values() for path in app.collector.paths)
-            self._wake.wait(SOON if more else self._pause())
+            self._wake.wait(SOON if more else EVERY)
         self._wake.close()
-
-    def _pause(self) -> float:
-        """Seconds until logs are read again: as often as somebody can use it, and no more."""
-        if any(app.watched for app in self._apps.values()):
-            return SOON
-        return 1.0 if any(app.observed for app in self._apps.values()) else 5.0

@@ -21,22 +21,22 @@ from noonday_coordinator.core.events import (
     HostRemoved,
     HostReported,
     Record,
-    Stage,
     StageEntered,
 )
 from noonday_coordinator.core.evolve import evolve, fold
 from noonday_coordinator.core.plan import Plan, plan_deploy
-from noonday_coordinator.core.state import Rollout, State
+from noonday_coordinator.core.state import State
 from noonday_coordinator.core.submit import submit
-from noonday_coordinator.core.view import Judgement, View
+from noonday_coordinator.core.view import View
+from noonday_coordinator.evidence_desk import EvidenceDesk
 from noonday_coordinator.inbox import Stranger, open_evidence, open_snapshot, report_of
 from noonday_coordinator.outgoing import Outgoing
+from noonday_coordinator.store.catalogue import CatalogueStore
 from noonday_coordinator.store.event_log import EventLog
-from noonday_coordinator.store.history import SignatureHistory
 from noonday_coordinator.store.lines import LineBuffer
-from noonday_coordinator.verdict.board import Board
-from noonday_coordinator.verdict.first_form import FirstForm
-from noonday_coordinator.verdict.protocol import Case, Judge
+from noonday_coordinator.store.windows import WindowStore
+from noonday_coordinator.verdict.judge import EvidenceJudge
+from noonday_coordinator.verdict.protocol import Judge
 from noonday_shared import topology
 from noonday_shared.bus.protocol import Bus
 from noonday_shared.clock import Clock
@@ -65,7 +65,8 @@ class Engine:
         self,
         *,
         log: EventLog,
-        history: SignatureHistory,
+        windows: WindowStore,
+        catalogue: CatalogueStore,
         bus: Bus,
         key: SigningKey,
         artifact_url: Callable[[str, ReleaseRef], str],
@@ -74,13 +75,11 @@ class Engine:
         judge: Judge | None = None,
     ) -> None:
         self._log = log
-        self._history = history
         self._bus = bus
         self._key = key
         self._clock = clock
         self._lines = lines
-        self._judge = judge or FirstForm()
-        self._board = Board()
+        self._desk = EvidenceDesk(windows, catalogue, judge or EvidenceJudge(), since=clock.now())
         self._outgoing = Outgoing(artifact_url)
         self._inbox: deque[Callable[[], None]] = deque()
         self._asked: deque[Callable[[], None]] = deque()
@@ -171,7 +170,7 @@ class Engine:
         if self._inbox:
             self._wake.set()
         now = self._clock.now()
-        self.view = replace(self.view, judgements=self._judgements(now))
+        self.view = replace(self.view, judgements=self._desk.turn(self.state, now))
         for _ in range(MOST_ROUNDS):
             events = decide(self.state, self.view, now)
             if not events:
@@ -254,29 +253,8 @@ class Engine:
         except BadInput as error:
             _log.warning("%s", error)
             return
-        if self._board.add(evidence):
-            self._history.note(evidence)
+        if self._desk.add(evidence, self._clock.now()):
             self._lines.add(evidence)
-
-    def _judgements(self, now: float) -> dict[str, Judgement]:
-        found = {}
-        for app in self.state.apps.values():
-            rollout = self.state.rollouts.get(app.active)
-            if rollout and rollout.stage in (Stage.ROLLING, Stage.EXAMINING, Stage.GATE) and rollout.kind == "deploy":
-                found[rollout.id] = self._judge.judge(self._case(rollout, now))
-        return found
-
-    def _case(self, rollout: Rollout, now: float) -> Case:
-        hosts = self.state.hosts_with(rollout.policy.hosts)
-        return Case(
-            rollout=rollout,
-            app=self.state.app(rollout.app),
-            hosts={host.name: host.app(rollout.app) for host in hosts},
-            new=self._board.of_release(rollout),
-            old=self._board.of_others(rollout),
-            known=self._history.known(rollout.app),
-            now=now,
-        )
 
 
 def _name(event: Event) -> str:

@@ -18,9 +18,10 @@ from noonday_coordinator.capability import Capabilities
 from noonday_coordinator.config import CoordinatorConfig, load
 from noonday_coordinator.engine import Engine
 from noonday_coordinator.store.artifacts import ArtifactStore
+from noonday_coordinator.store.catalogue import CatalogueStore
 from noonday_coordinator.store.event_log import EventLog
-from noonday_coordinator.store.history import SignatureHistory
 from noonday_coordinator.store.lines import LineBuffer
+from noonday_coordinator.store.windows import WindowStore
 from noonday_shared.bus.rabbit import RabbitBus
 from noonday_shared.clock import SystemClock
 from noonday_shared.errors import Permanent
@@ -93,14 +94,22 @@ def _stopped_by_signals() -> Iterator[_Stop]:
 def _wire(config: CoordinatorConfig, log: EventLog, stack: ExitStack) -> Context:
     """All parts, started; `stack` stops them in the opposite order."""
     key = SigningKey.load(config.coordinator_key_file)
-    history = stack.enter_context(closing(SignatureHistory.open(config.data_dir / "signatures.sqlite")))
+    windows = stack.enter_context(closing(WindowStore.open(config.data_dir / "windows.sqlite")))
+    catalogue = stack.enter_context(closing(CatalogueStore.open(config.data_dir / "catalogue.sqlite")))
     capabilities = Capabilities.kept_in(config.data_dir / "artifacts.secret", config.http.base_url)
     bus = RabbitBus(config.broker.url, ca_file=config.broker.ca_file, name="noonday-coordinator")
     stack.callback(bus.close)
     clock, lines = SystemClock(), LineBuffer()
     engine = Engine(
-        log=log, history=history, bus=bus, key=key, artifact_url=capabilities.url, clock=clock, lines=lines
-    )  # fmt: skip
+        log=log,
+        windows=windows,
+        catalogue=catalogue,
+        bus=bus,
+        key=key,
+        artifact_url=capabilities.url,
+        clock=clock,
+        lines=lines,
+    )
     stack.callback(engine.close)
     artifacts = ArtifactStore(config.data_dir / "artifacts")
     engine.start()

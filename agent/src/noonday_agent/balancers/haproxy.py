@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import TypeVar
 
-from noonday_agent.balancers.haproxy_place import Place, Row, read_place, read_states, stat_command
+from noonday_agent.balancers.haproxy_place import Place, Row, read_place, read_states, read_traffic, stat_command
 from noonday_agent.balancers.runtime import Runtime
 from noonday_agent.config import HaproxyBalancer as HaproxySettings
 from noonday_shared.errors import NoondayError, Permanent, Temporary
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,9 @@ class HaproxyBalancer:
             raise self._not_admin(level)
         self._place(deadline)
 
+    def traffic(self) -> dict[str, int]:
+        return self._read(read_traffic, self._deadline())
+
     @property
     def _runtime(self) -> Runtime:
         return Runtime(self.settings.address, self.name)
@@ -59,19 +65,22 @@ class HaproxyBalancer:
         return time.monotonic() + self.settings.timeout
 
     def _place(self, deadline: float) -> Place:
+        return self._read(read_place, deadline)
+
+    def _read(self, read: Callable[[Row, str], T | None], deadline: float) -> T:
         state = self._state(deadline)
         answer = self._runtime.ask(stat_command(state), deadline=deadline)
         try:
-            place = read_place(state, answer)
+            found = read(state, answer)
         except ValueError as error:
             raise self._not_understood(answer) from error
-        if place is None:
+        if found is None:
             raise Temporary(
                 f"{self.name}: HAProxy was reloaded while it was asked.",
                 rule="balancer-reloaded",
                 next_action="nothing, it is asked again",
             )
-        return place
+        return found
 
     def _state(self, deadline: float) -> Row:
         backend, server = self.settings.backend, self.settings.server

@@ -78,6 +78,40 @@ def read_place(state: Row, answer: str) -> Place | None:
 
     Raises `ValueError`.
     """
+    stat = _stat(state, answer)
+    if stat is None:
+        return None
+    return Place(
+        status=_in(stat, "status"),
+        admin=int(_in(state, "srv_admin_state")),
+        operation=int(_in(state, "srv_op_state")),
+        weight=int(_in(state, "srv_uweight")),
+        under_way=int(_in(stat, "scur") or 0) + int(_in(stat, "qcur") or 0),
+        sticky=bool(stat.get("cookie")),
+    )
+
+
+def read_traffic(state: Row, answer: str) -> dict[str, int] | None:
+    """What HAProxy counted for this server, from the answer to its `stat_command`; else as `read_place`.
+
+    A TCP backend knows no requests: its sessions stand for them.
+    """
+    stat = _stat(state, answer)
+    if stat is None:
+        return None
+    traffic = {
+        "requests": _sum(stat, "req_tot") or _sum(stat, "stot"),
+        "errors": _sum(stat, "econ", "eresp"),
+        "retries": _sum(stat, "wretr", "wredis"),
+    }
+    if stat.get("hrsp_2xx"):
+        traffic |= {f"{digit}xx": _sum(stat, f"hrsp_{digit}xx") for digit in "2345"}
+    if stat.get("rtime"):
+        traffic["average_ms"] = _sum(stat, "rtime")
+    return traffic
+
+
+def _stat(state: Row, answer: str) -> Row | None:
     if answer.startswith("No such proxy"):
         return None
     stats = _rows(list(csv.reader(answer.splitlines())))
@@ -85,14 +119,11 @@ def read_place(state: Row, answer: str) -> Place | None:
         (_in(state, "be_name"), _in(state, "srv_name"))
     ]:
         return None
-    return Place(
-        status=_in(stats[0], "status"),
-        admin=int(_in(state, "srv_admin_state")),
-        operation=int(_in(state, "srv_op_state")),
-        weight=int(_in(state, "srv_uweight")),
-        under_way=int(_in(stats[0], "scur") or 0) + int(_in(stats[0], "qcur") or 0),
-        sticky=bool(stats[0].get("cookie")),
-    )
+    return stats[0]
+
+
+def _sum(row: Row, *columns: str) -> int:
+    return sum(int(row.get(column) or 0) for column in columns)
 
 
 def _in(row: Row, column: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from noonday_agent.balancers.protocol import Balancer
+from noonday_agent.balancers.protocol import Balancer, Counting
 from noonday_shared.errors import NoondayError, Permanent, Temporary
 
 
@@ -44,6 +45,15 @@ class Pool:
     def states(self) -> dict[str, str]:
         """Each balancer's words by its name; for one that can't be asked, 'unknown' and why. Never raises."""
         return {each.name: _words(each) for each in self.balancers}
+
+    def traffic(self) -> dict[str, dict[str, int]]:
+        """What each balancer that counts has counted, by its name; one that can't be asked is absent. Never raises."""
+        found: dict[str, dict[str, int]] = {}
+        for each in self.balancers:
+            if isinstance(each, Counting):
+                with suppress(NoondayError):
+                    found[each.name] = each.traffic()
+        return found
 
     def problems(self) -> tuple[NoondayError, ...]:
         """What `check` would raise, one by one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Balancer(Protocol):
@@ -37,3 +37,13 @@ class Balancer(Protocol):
 
     def check(self) -> None:
         """Ask for everything that the verbs will need and change nothing. Raises as above, naming what to mend."""
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A balancer that also counts what it sends to this server."""
+
+    def traffic(self) -> dict[str, int]:
+        """What it counted since its own start, by the words of `balancers.traffic`; fewer when it does not know them
+        all. A reload may begin them at zero. Raises and blocks as the verbs of `Balancer` do."""
+        ...

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from noonday_agent.config import LogFile
-from noonday_agent.evidence.counter import ReleaseCounter
+from noonday_agent.config import JournalLog, LogFile
 from noonday_agent.evidence.follower import Follower
-from noonday_agent.evidence.lines import RecentLines
-from noonday_agent.evidence.positions import load_positions, save_positions
-from noonday_agent.evidence.records import Folder
-from noonday_agent.evidence.redact import Redactor
-from noonday_agent.evidence.shape import Shape
-from noonday_agent.evidence.signature import Signer
-from noonday_agent.evidence.tail import Position
+from noonday_agent.evidence.journal import Journal
+from noonday_agent.evidence.lines import MOST_LINES, RecentLines
+from noonday_agent.evidence.positions import Positions, load_positions, save_positions
+from noonday_agent.evidence.source import Source
 from noonday_shared.clock import Clock
+from noonday_shared.logs.counter import Process, ReleaseCounter
+from noonday_shared.logs.records import Folder
+from noonday_shared.logs.redact import Redactor
+from noonday_shared.logs.request_ids import RequestIds
+from noonday_shared.logs.shape import Shape
+from noonday_shared.logs.signature import Signer
 from noonday_shared.messages import Evidence
 
 PUMP_BYTES = 4 << 20
@@ -31,10 +33,13 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class _Source:
-    follower: Follower
-    folder: Folder
-    access: bool
+class _Read:
+    """A source, and what is known of the lines that come from it."""
+
+    source: Source
+    access: bool = False
+    folder: Folder = field(default_factory=lambda: Folder(Shape()))
+    ids: RequestIds = field(default_factory=RequestIds)
 
 
 class Collector:
@@ -45,7 +50,9 @@ class Collector:
     evidence, so what a new agent counts from zero replaces what the old one sent, and never looks like a decrease.
     """
 
-    def __init__(self, app: str, logs: Sequence[LogFile], redact: Sequence[str], state_dir: Path, clock: Clock) -> None:
+    def __init__(
+        self, app: str, logs: Sequence[LogFile | JournalLog], redact: Sequence[str], state_dir: Path, clock: Clock
+    ) -> None:
         """Reads and writes `logs-<app>.json` in `state_dir`. A missing log is no error: it may come later."""
         self._app = app
         self._clock = clock
@@ -55,11 +62,8 @@ class Collector:
         self._lines = RecentLines(self._redactor)
         self._state = state_dir / f"logs-{app}.json"
         known = load_positions(self._state)
-        self._sources = [
-            _Source(Follower(log.path, clock, known.get(log.path)), Folder(Shape()), log.kind == "access")
-            for log in logs
-        ]
-        self._saved: dict[Path, Sequence[Position]] = {}
+        self._reads = [_open(log, clock, known) for log in logs]
+        self._saved = Positions()
         self._saved_at = clock.monotonic()
         self._dropped_before = 0
         self._begun = False
@@ -67,22 +71,21 @@ class Collector:
 
     @property
     def paths(self) -> list[Path]:
-        return [source.follower.path for source in self._sources]
+        """The files that are followed, also those that are not there."""
+        return [follower.path for follower in self._followers()]
 
     @property
     def troubles(self) -> list[str]:
         """A sentence for each log that can't be read now; a missing one is named too."""
         with self._lock:
-            return [
-                source.follower.trouble or f"{source.follower.path} does not exist yet."
-                for source in self._sources
-                if source.follower.trouble or source.follower.missing
-            ]
+            troubles = [read.source.trouble for read in self._reads if read.source.trouble]
+            missing = [one for one in self._followers() if one.missing and not one.trouble]
+            return troubles + [f"{one.path} does not exist yet." for one in missing]
 
     def pump(self, now: float) -> bool:
         """Read and count what was written; `now`: seconds since the epoch. True when more waits: call again soon."""
         with self._lock:
-            waiting = [self._pump(source, now, PUMP_BYTES // len(self._sources)) for source in self._sources]
+            waiting = [self._pump(read, now, PUMP_BYTES // len(self._reads)) for read in self._reads]
             self._counter.dropped = self._dropped() - self._dropped_before
             if self._clock.monotonic() - self._saved_at >= SAVE_EVERY:
                 self._save()
@@ -96,9 +99,9 @@ class Collector:
             until = self._clock.monotonic() + DRAIN_WITHIN
             while self.pump(now) and self._clock.monotonic() < until:
                 pass
-            for source in self._sources:
-                source.follower.skip_to_end()
-                self._counter.count(source.folder.end(), self._signer.sign, now)
+            for read in self._reads:
+                read.source.skip_to_end()
+                self._count(read, read.folder.end(), now)
             self._counter.dropped = self._dropped() - self._dropped_before
 
     def begin(self, release: str, epoch: int) -> None:
@@ -124,38 +127,48 @@ class Collector:
         seq: int,
         now: float,
         watching: bool,
-        gauges: Mapping[str, float] | None = None,
+        process: Process | None = None,
     ) -> Evidence:
-        """What was counted since `begin`. While somebody watches, it also takes the lines read since the last call."""
+        """What was counted since `begin`; it is to be sent, since it counts as told. While somebody watches, it also
+        takes the lines read since the last call."""
         with self._lock:
             lines = self._lines.take() if watching else ()
-            return self._counter.to_evidence(host=host, boot=boot, seq=seq, now=now, gauges=gauges, lines=lines)
+            return self._counter.to_evidence(host=host, boot=boot, seq=seq, now=now, process=process, lines=lines)
 
     def close(self) -> None:
         """Keep how far was read, and let go of the files."""
         with self._lock:
             self._save()
-            for source in self._sources:
-                source.follower.close()
+            for read in self._reads:
+                read.source.close()
 
-    def _pump(self, source: _Source, now: float, most: int) -> bool:
-        lines = source.follower.read(most)
-        self._lines.add(lines, now, self._counter.release)
-        if source.access:
+    def _followers(self) -> list[Follower]:
+        return [read.source for read in self._reads if isinstance(read.source, Follower)]
+
+    def _pump(self, read: _Read, now: float, most: int) -> bool:
+        lines = read.source.read(most)
+        if read.access:
+            self._lines.add(lines, [""] * len(lines), now, self._counter.release)
             self._counter.count_requests(lines)
         else:
             # Folding goes by a clock that does not jump, or a record could be held for as long as the jump.
             instant = self._clock.monotonic()
-            records = source.folder.feed(lines, instant) + source.folder.flush(instant)
-            self._counter.count(records, self._signer.sign, now)
-        return bool(lines) and source.follower.behind > 0
+            self._count(read, read.folder.feed(lines, instant) + read.folder.flush(instant), now)
+        return bool(lines) and read.source.behind > 0
+
+    def _count(self, read: _Read, records: list[bytes], now: float) -> None:
+        signatures = self._counter.count(records, self._signer, now, read.ids)
+        newest = [signature.key for signature in signatures[-MOST_LINES:]]
+        self._lines.add(records[-MOST_LINES:], newest, now, self._counter.release)
 
     def _dropped(self) -> int:
-        return sum(source.follower.dropped + source.folder.dropped for source in self._sources)
+        return sum(read.source.dropped + read.folder.dropped for read in self._reads)
 
     def _save(self) -> None:
         self._saved_at = self._clock.monotonic()
-        positions = {source.follower.path: source.follower.positions for source in self._sources}
+        files = {follower.path: tuple(follower.positions) for follower in self._followers()}
+        cursors = {read.source.unit: read.source.cursor for read in self._reads if isinstance(read.source, Journal)}
+        positions = Positions(files=files, cursors=cursors)
         if positions == self._saved:
             return
         try:
@@ -163,4 +176,10 @@ class Collector:
         except OSError as error:
             _log.warning("%s can't be written (%s): a restart may count lines again.", self._state, error.strerror)
         else:
-            self._saved = dict(positions)
+            self._saved = positions
+
+
+def _open(log: LogFile | JournalLog, clock: Clock, known: Positions) -> _Read:
+    if isinstance(log, JournalLog):
+        return _Read(Journal(log.unit, clock, known.cursors.get(log.unit, "")))
+    return _Read(Follower(log.path, clock, known.files.get(log.path)), access=log.kind == "access")

@@ -77,6 +77,10 @@ class Follower:
         return lines
 
     @property
+    def name(self) -> str:
+        return str(self.path)
+
+    @property
     def missing(self) -> bool:
         return self._tail is None
 

@@ -32,7 +32,8 @@ class ProbeResult:
 
 
 class HttpProbe:
-    """One app. Follows no redirect, reads at most `LARGEST_BODY` bytes, keeps no connection. Any thread may call."""
+    """One app. Follows no redirect, reads at most `LARGEST_BODY` bytes where no other number is given, keeps no
+    connection. Any thread may call."""
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url.rstrip("/")
@@ -52,10 +53,15 @@ class HttpProbe:
             return VersionAnswer(None, f"GET {self.base_url}{path} answers no version but {start!r}.")
         return VersionAnswer(found, f"GET {self.base_url}{path} answers {found}.")
 
-    def _get(self, path: str, timeout: float) -> _Answer:
+    def fetch(self, path: str, timeout: float, most: int) -> tuple[ProbeResult, bytes]:
+        """The answer's result and at most `most` bytes of its body. Never raises."""
+        answer = self._get(path, timeout, most)
+        return answer.result, answer.body
+
+    def _get(self, path: str, timeout: float, most: int = LARGEST_BODY) -> _Answer:
         url = f"{self.base_url}{path}"
         started = time.monotonic()
-        exchange = _Exchange(self.base_url, path, timeout)
+        exchange = _Exchange(self.base_url, path, timeout, most)
         try:
             status, reason, body = exchange.run()
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -81,8 +87,9 @@ class _Exchange:
     is shut down under http.client when the time is up.
     """
 
-    def __init__(self, base_url: str, path: str, timeout: float) -> None:
+    def __init__(self, base_url: str, path: str, timeout: float, most: int) -> None:
         self.timed_out = False
+        self._most = most
         self._base_url = base_url
         self._path = path
         self._deadline = time.monotonic() + timeout
@@ -98,7 +105,7 @@ class _Exchange:
             try:
                 connection.request("GET", self._path, headers=_HEADERS)
                 response = connection.getresponse()
-                return response.status, response.reason, response.read(LARGEST_BODY)
+                return response.status, response.reason, response.read(self._most)
             finally:
                 watch.cancel()
         finally:

@@ -19,7 +19,7 @@ from noonday_coordinator.core.events import (
     StageEntered,
     VerdictReached,
 )
-from noonday_coordinator.core.examine import examine
+from noonday_coordinator.core.examine import examine, lasting_hold
 from noonday_coordinator.core.going_back import go_back
 from noonday_coordinator.core.state import Host, HostState, Rollout, State
 from noonday_coordinator.core.view import View
@@ -44,7 +44,7 @@ def _stage(state: State, view: View, rollout: Rollout, now: float) -> list[Event
         case Stage.ROLLING_BACK:
             return go_back(state, view, rollout, now)
         case Stage.ROLLING | Stage.EXAMINING | Stage.GATE:
-            reason = _against(rollout, view)
+            reason = _against(rollout, view, now)
             return _regression(rollout, view, reason) if reason else _forward(state, view, rollout, now)
         case Stage.ENDED:
             return []
@@ -133,13 +133,15 @@ def _next_wave(rollout: Rollout) -> list[Event]:
     return [RolloutEnded(rollout.id, End.DONE, done)]
 
 
-def _against(rollout: Rollout, view: View) -> str:
+def _against(rollout: Rollout, view: View, now: float) -> str:
     """What is held against the new release: a host that could not take it, or the evidence. Empty: nothing."""
     broken = rollout.in_state(HostState.REVERTED, HostState.FAILED)
     if broken:
         return "; ".join(f"{host} {_became(rollout, host)}" for host in broken)
     judgement = view.judgements.get(rollout.id)
-    return judgement.reason if judgement and judgement.verdict == "roll back" and not rollout.overruled else ""
+    if judgement and judgement.verdict == "roll back" and not rollout.overruled and not rollout.policy.dry_run:
+        return judgement.reason
+    return lasting_hold(rollout, view, now) if rollout.stage is Stage.EXAMINING else ""
 
 
 def _regression(rollout: Rollout, view: View, reason: str) -> list[Event]:

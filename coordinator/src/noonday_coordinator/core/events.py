@@ -59,7 +59,19 @@ class Finding:
     """One thing seen on the new release, and what it means. `counts` are records by host; instants since the epoch."""
 
     key: str
-    kind: Literal["new-error", "known-error", "hard-limit", "shared-trouble"]
+    kind: Literal[
+        "new-error",
+        "new-record",
+        "known-error",
+        "more-often",
+        "slower",
+        "statuses",
+        "silence",
+        "gauge",
+        "hard-limit",
+        "shared-trouble",
+        "incomplete",
+    ]
     blames: bool
     """Whether it is held against the release."""
     words: str
@@ -69,6 +81,18 @@ class Finding:
     counts: dict[str, int] = field(default_factory=dict)
     first_seen: float = 0.0
     samples: tuple[str, ...] = ()
+    unit: str = ""
+    """What was tested: 'template:…', 'cluster:…', 'status:5xx', 'slower:p95', 'restarts'; empty for hard limits."""
+    e: float = 0.0
+    """The odds that the evidence gives against 'nothing is worse': 1 / 20 of them is a one in twenty chance."""
+    rate_here: float = 0.0
+    """Episodes by request (or by second) on hosts with the new release, ..."""
+    rate_there: float = 0.0
+    """... and on the others."""
+    nearest: str = ""
+    """The known template that is most like it; empty when none is."""
+    holds: bool = False
+    """A person should look, so nothing is promoted meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)

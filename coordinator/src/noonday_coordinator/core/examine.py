@@ -18,11 +18,19 @@ def examine(rollout: Rollout, view: View, now: float, *, onward: Callable[[Rollo
         return [_promote(rollout, judgement, "a person promoted it"), *onward(rollout)]
     if now < rollout.deadline:
         return []
-    enough = judgement.requests >= rollout.policy.least_requests
-    if judgement.verdict == "promote" and enough:
+    if rollout.policy.dry_run and judgement.verdict != "promote":
+        would = f"dry run: it would {'have rolled back' if judgement.verdict == 'roll back' else 'hold'}"
+        return [_promote(rollout, judgement, f"{would}: {judgement.reason}"), *onward(rollout)]
+    if judgement.verdict == "promote" and _enough(rollout, judgement):
         return [_promote(rollout, judgement, judgement.reason), *onward(rollout)]
-    if rollout.asked or not view.in_vain(last_instant(rollout), rollout.policy.unreachable_after, now):
+    until = last_instant(rollout, held=judgement.verdict == "hold")
+    if rollout.asked or not view.in_vain(until, rollout.policy.unreachable_after, now):
         return []
+    if judgement.verdict == "hold" and rollout.policy.on_hold == "promote":
+        return [
+            _promote(rollout, judgement, f"the policy promotes a hold that lasts: {judgement.reason}"),
+            *onward(rollout),
+        ]
     if judgement.verdict == "promote" and rollout.policy.on_little_evidence == "promote":
         little = f"on little evidence: {_few(rollout, judgement)}"
         return [_promote(rollout, judgement, little), *onward(rollout)]
@@ -31,9 +39,26 @@ def examine(rollout: Rollout, view: View, now: float, *, onward: Callable[[Rollo
     return [Asked(rollout.id, f"The examine is over without a verdict: {why}. Answer: {answers}")]
 
 
-def last_instant(rollout: Rollout) -> float:
-    """When the examine asks a person at the latest, in seconds since the epoch."""
-    return rollout.stage_since + max(rollout.policy.examine, rollout.policy.examine_most)
+def last_instant(rollout: Rollout, *, held: bool = False) -> float:
+    """When the examine asks a person at the latest, in seconds since the epoch; `held`: a person should look anyway."""
+    policy = rollout.policy
+    last = max(policy.examine, policy.examine_most)
+    return rollout.stage_since + (min(last, policy.examine + policy.hold_after) if held else last)
+
+
+def lasting_hold(rollout: Rollout, view: View, now: float) -> str:
+    """Why a hold has lasted so long that the policy sends the release back; empty when it does not."""
+    judgement = view.judgements.get(rollout.id)
+    policy = rollout.policy
+    if judgement is None or judgement.verdict != "hold" or policy.on_hold != "rollback" or policy.dry_run:
+        return ""
+    if rollout.promoted or rollout.overruled or now < last_instant(rollout, held=True):
+        return ""
+    return f"the policy rolls back a hold that lasts: {judgement.reason}"
+
+
+def _enough(rollout: Rollout, judgement: Judgement) -> bool:
+    return judgement.enough or judgement.requests >= rollout.policy.least_requests
 
 
 def _promote(rollout: Rollout, judgement: Judgement, reason: str) -> VerdictReached:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -19,6 +20,14 @@ def _share(value: int | str) -> int | str:
     digits = value.removesuffix("%")
     if not value.endswith("%") or not digits.isdigit() or not 1 <= int(digits) <= 100:
         raise ValueError(f"{value!r} must be a count of hosts, or a percentage from '1%' to '100%'")
+    return value
+
+
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"{value!r} is no regular expression: {error}") from error
     return value
 
 
@@ -43,6 +52,18 @@ def share_of(share: int | str, total: int, *, up: bool = False) -> int:
     return max(1, math.ceil(exact) if up else math.floor(exact))
 
 
+class Override(Settings):
+    """What the verdict makes of the units that `match`."""
+
+    match: Annotated[str, AfterValidator(_pattern)] = Field(
+        min_length=1, description="a regular expression, found in 'LEVEL text' or in the unit's name ('status:5xx')"
+    )
+    action: Literal["ignore", "hold", "weight"] = Field(
+        description="ignore it, never roll back for it but hold, or change its part of `sensitivity`"
+    )
+    weight: float = Field(default=1.0, gt=0, le=10, description="factor on its part, for action = 'weight'")
+
+
 class Policy(Settings):
     """All waits are seconds."""
 
@@ -57,7 +78,17 @@ class Policy(Settings):
     on_little_evidence: Literal["ask", "promote"] = Field(
         default="ask", description="when least_requests are not reached within examine_most"
     )
-    least_new_errors: int = Field(default=3, ge=1, description="records of one new error that roll back; fewer hold")
+    least_new_errors: int = Field(default=3, ge=1, description="episodes of one thing that roll back; fewer hold")
+    sensitivity: float = Field(
+        default=0.05, gt=0, le=0.5, description="chance of a false alarm in a whole rollout, at most"
+    )
+    hold_after: Seconds = Field(
+        default=7 * 86_400.0,
+        description="how long a hold lasts beyond examine before on_hold; examine_most at the most",
+    )
+    on_hold: Literal["ask", "promote", "rollback"] = Field(default="ask", description="what a hold that lasts does")
+    dry_run: bool = Field(default=False, description="judge and say what would have been done, but never act on it")
+    overrides: tuple[Override, ...] = Field(default=(), max_length=100, description="what single units do")
     waves: tuple[Share, ...] = Field(default=("100%",), min_length=1, description="sizes of the waves after the canary")
     wave_pause: Seconds = Field(default=0.0, description="between two waves; judging goes on")
     max_unavailable: Share = Field(default=1, description="hosts of this app out of the load balancer at once, at most")

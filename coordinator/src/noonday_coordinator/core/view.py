@@ -23,6 +23,8 @@ class Judgement:
     control_requests: int = 0
     findings: tuple[Finding, ...] = ()
     at: float = 0.0
+    enough: bool = False
+    """Whether something much worse would have been noticed by now, also on fewer requests than the policy wants."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from noonday_coordinator.core.events import Finding
-from noonday_coordinator.core.state import AppOnHost, HostState
-from noonday_coordinator.verdict.protocol import Case
+from noonday_coordinator.core.state import AppOnHost, HostState, Rollout
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What the hosts report at one instant."""
+
+    rollout: Rollout
+    hosts: Mapping[str, AppOnHost]
+    now: float
 
 
 def broken_limits(case: Case) -> tuple[Finding, ...]:

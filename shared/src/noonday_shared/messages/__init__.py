@@ -1,7 +1,7 @@
 """What travels: assignments down, state snapshots and evidence up."""
 
 from noonday_shared.messages.assignment import Assignment, Goal
-from noonday_shared.messages.evidence import Evidence, LogLine, SignatureCount
+from noonday_shared.messages.evidence import Evidence, LogLine, Template
 from noonday_shared.messages.snapshot import AppSnapshot, Outcome, Phase, Snapshot, TroubleReport
 
 __all__ = [
@@ -12,7 +12,7 @@ __all__ = [
     "LogLine",
     "Outcome",
     "Phase",
-    "SignatureCount",
     "Snapshot",
+    "Template",
     "TroubleReport",
 ]

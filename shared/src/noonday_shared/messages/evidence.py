@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from noonday_shared.envelope import Wire
+from noonday_shared.messages.latency import BUCKETS
 from noonday_shared.names import AppName, HostName
 
 KIND = "evidence"
-IDENTITY_VERSION = 1
+IDENTITY_VERSION = 2
 """Grows when equal lines get other keys; the coordinator compares only equal versions."""
 
 
-class SignatureCount(Wire):
-    """One normalised ERROR record or stack trace, counted since `Evidence.since`. Instants: seconds since the epoch."""
+class Template(Wire):
+    """What one kind of record looks like, told when it is first counted and again now and then.
+
+    `text` is masked and redacted. `samples`: at most three records, redacted. Instants: seconds since the epoch.
+    """
 
     key: str = Field(max_length=32)
     level: str = Field(max_length=16)
     logger: str = Field(default="", max_length=200)
     text: str = Field(max_length=2048)
-    count: int = Field(ge=0)
     first_seen: float
-    last_seen: float
     samples: tuple[str, ...] = Field(default=(), max_length=3)
+
+
+Count = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
+"""(records, episodes): an episode is a distinct request id, or else a distinct second with at least one record."""
 
 
 class LogLine(Wire):
     at: float
     release: str = ""
     text: str = Field(max_length=4096)
+    key: str = Field(default="", max_length=32)
+    """Template of the record that the line belongs to; empty for a request."""
 
 
 class Evidence(Wire):
@@ -52,9 +62,21 @@ class Evidence(Wire):
     statuses: dict[str, int] = Field(default_factory=dict, max_length=16)
     """Requests by status class: '2xx', '5xx', …"""
     records: int = Field(default=0, ge=0)
-    signatures: tuple[SignatureCount, ...] = Field(default=(), max_length=500)
-    overflow: int = Field(default=0, ge=0)
-    """Error records whose signature did not fit."""
+    counts: dict[str, Count] = Field(default_factory=dict, max_length=4000)
+    """By template key: what changed since the last message, and some of the others in turn; all cumulative.
+
+    A key that had to make room and came back counts from zero again: a smaller count than before is a new beginning."""
+    templates: tuple[Template, ...] = Field(default=(), max_length=400)
+    overflow: dict[str, int] = Field(default_factory=dict, max_length=64)
+    """Records by level whose template did not fit: they are counted, but not told apart."""
+    latency: tuple[int, ...] = Field(default=(), max_length=BUCKETS)
+    """Requests by duration, in the buckets of `messages.latency`; empty when the log tells no durations."""
+    balancer: dict[str, int] = Field(default_factory=dict, max_length=16)
+    """What the load balancer counted for this server since `since`: 'requests', 'errors', '5xx', …; may be empty."""
+    started_at: float = 0.0
+    """When the app's main process was started, in seconds since the epoch; 0 when it is not known."""
+    restarts: int = Field(default=0, ge=0)
+    """Starts since the last activation that the agent did not ask for."""
     dropped: int = Field(default=0, ge=0)
     """Bytes of log that were not read or not kept."""
     gauges: dict[str, float] = Field(default_factory=dict, max_length=64)

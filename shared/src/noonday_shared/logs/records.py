@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from enum import Enum
 
-from noonday_agent.evidence.shape import Shape
+from noonday_shared.logs.shape import Shape
 
 FLUSH_AFTER = 1.0
 """Seconds without a line after which a record is whole."""

@@ -11,13 +11,24 @@ _WORDS = {
     "FATAL": "fatal ftl critical crit cri panic pnc emerg emergency alert fata pani dpanic",
 }
 _LEVELS = {word: level for level, words in _WORDS.items() for word in words.split()}
-_LETTERS = {"T": "TRACE", "D": "DEBUG", "I": "INFO", "W": "WARN", "E": "ERROR", "F": "FATAL", "C": "FATAL"}
+_LETTERS = {
+    "T": "TRACE",
+    "V": "TRACE",
+    "D": "DEBUG",
+    "I": "INFO",
+    "W": "WARN",
+    "E": "ERROR",
+    "F": "FATAL",
+    "C": "FATAL",
+}
 _SYSLOG = ("FATAL", "FATAL", "FATAL", "ERROR", "WARN", "INFO", "INFO", "DEBUG")
 _BUNYAN = {10: "TRACE", 20: "DEBUG", 30: "INFO", 40: "WARN", 50: "ERROR", 60: "FATAL"}
 
 WORDS = "|".join(sorted(_LEVELS, key=len, reverse=True))
 """An alternative for regular expressions, longest first."""
-BAD = frozenset({"ERROR", "FATAL"})
+RANK = {"FATAL": 0, "ERROR": 1, "WARN": 2, "": 3, "INFO": 4, "DEBUG": 5, "TRACE": 6}
+"""Which goes first where not all find room."""
+SERIOUS = frozenset({"FATAL", "ERROR", "WARN"})
 
 
 def level_of_word(word: str) -> str:

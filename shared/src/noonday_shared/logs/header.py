@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from noonday_agent.evidence.fields import Fields, read_json, read_logfmt
-from noonday_agent.evidence.levels import WORDS, level_of_number, level_of_word
-from noonday_agent.evidence.records import BARE_ERROR
-from noonday_agent.evidence.shape import JSON, KLOG, LOGFMT, RUBY, TIMES
+from noonday_shared.logs.fields import Fields, read_json, read_logfmt
+from noonday_shared.logs.levels import WORDS, level_of_number, level_of_word
+from noonday_shared.logs.records import BARE_ERROR
+from noonday_shared.logs.shape import JSON, KLOG, LOGFMT, RUBY, TIMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ _IN_BRACKET = re.compile(
     rb"\s*(?:[\w.-]{1,60}[:/])?(" + WORDS.encode() + rb"|[DIWEF])(?:/[\w-]{1,60})?\s*", re.IGNORECASE
 )
 _PID = re.compile(rb"\d{1,10}(?:#\d{1,10})?(?=[\s:|])")
+_LETTER = re.compile(rb"\s{1,4}([VDIWEF])[ /](?=[\w.$/-]{1,80}\s{0,40}:)")
 _NAME = re.compile(rb"[A-Za-z_][A-Za-z_.$:/ -]{0,80}")
 _THREAD = re.compile(rb"(?:pid|tid|process|thread|worker)\b", re.IGNORECASE)
 _LOGGER = re.compile(
@@ -46,11 +47,16 @@ _LOGGER = re.compile(
 )
 _CODE = re.compile(rb"[^.\d]*\d[^.]*")
 _AFTER_COLON = re.compile(rb"([A-Za-z_][\w.]{0,120}):")
-_SYSLOG = re.compile(rb"(?:[\w.:/-]{1,80} )?([\w./()@-]{1,80}?)(?:\[\d{1,10}\])?: ")
-_SYSLOG_TIME = re.compile(rb"(?:<\d{1,3}>)?[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d ")
+_SYSLOG = re.compile(rb"(?:[\w.:/@-]{1,80} )?([\w./()@-]{1,80}?)(?:\[\d{1,10}\])?: ")
+_SYSLOG_TIME = re.compile(rb"(?:<\d{1,3}>)?[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d ")
 _PHP = re.compile(rb"PHP ((?:Fatal|Parse|Recoverable fatal) error|Warning|Notice|Deprecated): {1,2}")
 _PANIC = re.compile(rb"panic: |fatal error: |PHP (?:Fatal|Parse) error")
 _MOST_FIELDS = 8
+_DATE = re.compile(rb"\d{4}[-./]\d\d[-./]\d\d(?= )")
+_NAMED_PLACE = re.compile(rb"(?=[\w:-]{0,79}[\d./@])[\w.:/@-]{1,80} ")
+_MOST_STAMPS = 4
+# A level further on, after words that are names rather than text, as in 'NODE-7 KERNEL INFO '.
+_LATE_LEVEL = re.compile(rb"((?:[A-Z0-9][A-Z0-9:_-]{1,60} ){1,3})(" + WORDS.upper().encode() + rb")(?= )")
 
 
 def split(line: bytes) -> Header:
@@ -71,6 +77,7 @@ class _Walk:
     def __init__(self, line: bytes) -> None:
         self._line = line
         self._at = 0
+        self._stamp = 0
         self._level = ""
         self._logger = ""
         self._firm = False
@@ -80,9 +87,11 @@ class _Walk:
         line = self._line
         if found := RUBY.match(line):
             self._at = found.end()
-        stamped = self._time() or self._at > 0
-        if stamped and _SYSLOG_TIME.match(line):
+        stamped = self._times() or self._at > 0
+        if stamped and _SYSLOG_TIME.match(line, self._stamp):
             self._syslog()
+        elif stamped:
+            self._take_late_level()
         for _ in range(_MOST_FIELDS):
             self._at = _end(_GAP, line, self._at)
             if self._take_level() or self._take_bracketed_level():
@@ -92,14 +101,32 @@ class _Walk:
         self._by_body()
         return Header(self._level, self._logger, _text(line[self._at :]), by_number=self._by_number)
 
-    def _time(self) -> bool:
+    def _times(self) -> bool:
+        """Go over the time, or over several with names between them, as collectors put theirs before a line's own."""
         if found := _PRIORITY.match(self._line):
             self._level, self._by_number = level_of_number(int(found[1]) % 8), True
-        for kind in TIMES:
-            if found := kind.match(self._line, self._at):
-                self._at = found.end()
+        stamped = self._time(self._at)
+        for _ in range(_MOST_STAMPS):
+            at = _end(_GAP, self._line, self._at)
+            place = _NAMED_PLACE.match(self._line, at)
+            if not (self._time(at) or (place and self._time(place.end()))):
+                break
+            stamped = True
+        return stamped
+
+    def _time(self, at: int) -> bool:
+        for kind in (*TIMES, _DATE):
+            if found := kind.match(self._line, at):
+                self._stamp, self._at = at, found.end()
                 return True
         return False
+
+    def _take_late_level(self) -> None:
+        at = _end(_GAP, self._line, self._at)
+        if not _PLAIN_LEVEL.match(self._line, at) and (found := _LATE_LEVEL.match(self._line, at)):
+            names = [word for word in found[1].split() if not _CODE.fullmatch(word)]
+            self._level, self._by_number = level_of_word(_text(found[2])), False
+            self._logger, self._firm, self._at = _text(b" ".join(names)), bool(names), found.end()
 
     def _syslog(self) -> None:
         self._at = _end(_GAP, self._line, self._at)
@@ -126,6 +153,8 @@ class _Walk:
     def _take_other(self) -> bool:
         if found := _PID.match(self._line, self._at):
             self._at = found.end()
+            if not self._level and (letter := _LETTER.match(self._line, self._at)):
+                self._level, self._at = level_of_word(_text(letter[1])), letter.end()
             return True
         return self._take_bracket() or self._take_logger()
 

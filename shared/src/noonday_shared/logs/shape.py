@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from noonday_agent.evidence.levels import WORDS
+from noonday_shared.logs.levels import WORDS
 
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
 _CLOCK = r"\d\d:?\d\d:?\d\d(?:[.,:]\d{1,9})?"
@@ -13,6 +13,8 @@ _TIMES = (
     # 2026-01-01T12:00:00.123Z, 2026/01/01 12:00:00, 20260101-12:00:00:123, 26/01/01 12:00:00, 01/Jan/2026:12:00:00
     rf"(?:\d{{4}}[-/.]\d\d[-/.]\d\d|\d\d[-/ ]{_MONTH}[-/ ]\d{{4}}|\d\d/\d\d/\d\d(?:\d\d)?|\d{{8}}|\d{{6}})"
     rf"[T :_-]{{1,2}}{_CLOCK}{_ZONE}",
+    # 2026-01-01-12.00.00.123; 01-31 12:00:00.123 and 01.31 12:00:00, which tell no year
+    r"\d{4}[-.]\d\d[-.]\d\d[-T ]\d\d\.\d\d\.\d\d(?:[.,]\d{1,9})?|\d\d[-.]\d\d \d\d:\d\d:\d\d(?:[.,]\d{1,9})?",
     # Jan  1 12:00:00, Thu Jan 01 12:00:00.123 2026, Jan 01, 2026 12:00:00 PM
     rf"(?:[A-Z][a-z]{{2}},? )?{_MONTH} {{1,2}}\d{{1,2}},? (?:\d{{4}},? )?\d{{1,2}}:\d\d:\d\d(?:[.,]\d{{1,9}})?"
     r"(?: \d{4}\b| [AP]M\b)?",
@@ -21,7 +23,7 @@ _TIMES = (
     # 1767268800.123, 1767268800123
     r"\d{10}(?:\.\d{1,9}|\d{3})?(?= )",
 )
-TIMES = tuple(re.compile(rf"(?:<\d{{1,3}}>(?:1 )?)?\[?{time}\]?".encode()) for time in _TIMES)
+TIMES = tuple(re.compile(rf"(?:<\d{{1,3}}>(?:1 )?)?\[?(?:{time})\]?".encode()) for time in _TIMES)
 JSON = re.compile(rb'\{\s{0,8}"')
 LOGFMT = re.compile(rb"(?:ts|t|at|time|timestamp|level|lvl|severity|msg)=")
 LEVEL_FIRST = re.compile(

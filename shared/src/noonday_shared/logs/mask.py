@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 
-from noonday_agent.evidence.redact import EMAIL
+from noonday_shared.logs.redact import EMAIL
+from noonday_shared.logs.request_ids import IN_TEXT
 
 LONGEST = 2048
 """Characters of a body that count; the rest of it says nothing of what the line is."""
@@ -62,12 +63,17 @@ def mask(body: str) -> str:
         text = _RELEASE.sub("/current", text)
     if "@" in text:
         text = EMAIL.sub(HOLE, text)
+    text = IN_TEXT.sub(_without_id, text)
     text = _AGAIN.sub(HOLE, _VARIES.sub(HOLE, text))[:LONGEST]
     if '"' in text:
         text = _DOUBLE.sub(f'"{HOLE}"', text)
     if "'" in text:
         text = _SINGLE.sub(f"'{HOLE}'", text)
     return text.strip()
+
+
+def _without_id(found: re.Match[str]) -> str:
+    return f"{found[1] or found[2]}{HOLE}"
 
 
 def identity(masked: str) -> bytes:

@@ -3,42 +3,41 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
 
-from noonday_agent.evidence import access, header
-from noonday_agent.evidence.header import Header
-from noonday_agent.evidence.levels import BAD
-from noonday_agent.evidence.mask import FILLING, identity, mask
-from noonday_agent.evidence.traces import Trace, find_trace
+from noonday_shared.logs import access, header
+from noonday_shared.logs.header import Header
+from noonday_shared.logs.mask import FILLING, identity, mask
+from noonday_shared.logs.traces import Trace, find_trace
 
 MOST_CACHED = 10_000
 """Shapes of lines kept in each of two generations; about 200 bytes each."""
 _LONGEST_LOGGER = 200
 _LONGEST_TRACE = 256 << 10
-# The first character comes before the look behind it, so that the search skips ahead to characters that fit.
-_IDS = re.compile(
-    rb"[0-9a-fA-F](?<![0-9A-Za-z][0-9a-fA-F])[0-9a-fA-F]{7,}(?:-[0-9a-fA-F]{4}){0,3}(?:-[0-9a-fA-F]{12})?(?![0-9A-Za-z])"
+# Long hexadecimal ids are looked for in a copy where their digits are x and other letters y: a search for a word.
+_CLASSES = bytes(
+    ord("x") if chr(one) in "0123456789abcdefABCDEF" else ord("y") if one < 128 and chr(one).isalnum() else one
+    for one in range(256)
 )
+_IDS = re.compile(rb"xxxxxxxx(?<![xy]xxxxxxxx)x*(?:-xxxx){0,3}(?:-x{12})?(?![xy])")
 _LEVEL_DIGITS = re.compile(rb'^<(\d+)>|"(?:level|severity|lvl|loglevel|log\.level)"\s{0,4}:\s{0,4}"?(\d+)')
-
-Wanted = Callable[[Header, Trace | None], bool]
 
 
 class Kind(StrEnum):
     REQUEST = "request"
     """A line of an access log; what its status is stands in its digits."""
-    PLAIN = "plain"
-    """A record that no signature is kept of."""
-    BAD = "bad"
-    """An error record or a stack trace."""
+    RECORD = "record"
+    TRACE = "trace"
+    """A record with a stack trace, which alone makes its key."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Signature:
-    """`key`: 16 hex digits. `text`: masked, not yet redacted. Both empty for kinds that are only counted."""
+    """`key`: 16 hex digits, what records are compared and counted by; empty for requests. `text`: masked, not yet
+    redacted. Two signatures of one key are not equal as objects."""
 
     kind: Kind
     key: str = ""
@@ -48,8 +47,7 @@ class Signature:
 
 
 _REQUEST = Signature(Kind.REQUEST)
-_PLAIN = Signature(Kind.PLAIN)
-_BY_DIGITS = Signature(Kind.PLAIN)
+_BY_DIGITS = Signature(Kind.RECORD)
 """Marks a cached shape whose level stands in its digits, so that the shape alone can't answer."""
 
 
@@ -60,34 +58,41 @@ class Signer:
     The cache holds hashes, not lines, in two generations: its memory is bounded whatever is logged.
     """
 
-    def __init__(self, wanted: Wanted | None = None, most: int = MOST_CACHED) -> None:
-        """`wanted`: of which records a signature is kept; of error records and traces when absent."""
-        self._wanted = wanted or _is_bad
+    def __init__(self, most: int = MOST_CACHED) -> None:
         self._most = most
         self._young: dict[int, Signature] = {}
         self._old: dict[int, Signature] = {}
 
     def sign(self, record: bytes) -> Signature:
-        shape = hash(record.translate(None, FILLING))
-        known = self._young.get(shape)
-        return self._look_again(record, shape) if known is None or known is _BY_DIGITS else known
+        return self.sign_all([record])[0]
 
-    def _look_again(self, record: bytes, shape: int) -> Signature:
+    def sign_all(self, records: Sequence[bytes], rests: Sequence[bytes] | None = None) -> list[Signature]:
+        """One signature for each record. `rests`: the records without their requests' ids, to look them up by."""
+        rests = records if rests is None else rests
+        known = self._young.get
+        looked_up = [known(hash(rest.translate(None, FILLING))) for rest in rests]
+        return [
+            self._look_again(records[at], rests[at]) if found is None or found is _BY_DIGITS else found
+            for at, found in enumerate(looked_up)
+        ]
+
+    def _look_again(self, record: bytes, rest: bytes) -> Signature:
+        if b"HTTP/" in record and access.is_request(record.partition(b"\n")[0]):
+            # Not kept: paths and clients differ in each, and would drive everything else out.
+            return _REQUEST
+        shape = hash(rest.translate(None, FILLING))
         known = self._get(shape)
         if known is None:
-            if access.is_request(record.partition(b"\n")[0]):
-                # Not kept: paths and clients differ in each, and would drive everything else out.
-                return _REQUEST
-            without = _IDS.sub(b"", record)
-            if len(without) < len(record):
+            without = _without_ids(rest)
+            if len(without) < len(rest):
                 shape = hash(without.translate(None, FILLING))
                 known = self._get(shape)
         if known is None:
-            known, by_number = _read(record, self._wanted)
+            known, by_number = _read(record)
             known = self._put(shape, _BY_DIGITS if by_number else known)
         if known is _BY_DIGITS:
             shape = hash((shape, _level_digits(record)))
-            known = self._get(shape) or self._put(shape, _read(record, self._wanted)[0])
+            known = self._get(shape) or self._put(shape, _read(record)[0])
         return known
 
     def _get(self, shape: int) -> Signature | None:
@@ -103,27 +108,33 @@ class Signer:
         return signature
 
 
-def _read(record: bytes, wanted: Wanted) -> tuple[Signature, bool]:
+def _without_ids(record: bytes) -> bytes:
+    parts = []
+    at = 0
+    for found in _IDS.finditer(record.translate(_CLASSES)):
+        parts.append(record[at : found.start()])
+        at = found.end()
+    return b"".join([*parts, record[at:]]) if at else record
+
+
+def _read(record: bytes) -> tuple[Signature, bool]:
     """The signature, and whether its level stands in digits."""
     first, _, more = record.partition(b"\n")
     head = header.split(first)
     trace = None
     if head.stack or more:
         trace = find_trace(head.stack or record[:_LONGEST_TRACE].decode("utf-8", "replace"))
-    return (_signature(head, trace, more) if wanted(head, trace) else _PLAIN), head.by_number
-
-
-def _is_bad(head: Header, trace: Trace | None) -> bool:
-    return trace is not None or head.level in BAD
+    return _signature(head, trace, more), head.by_number
 
 
 def _signature(head: Header, trace: Trace | None, more: bytes) -> Signature:
     logger = mask(head.logger)[:_LONGEST_LOGGER]
     if trace is not None:
         # Neither level nor logger: what a trace is glued to depends on what was written before it.
-        return Signature(Kind.BAD, _key("trace", "", str(trace)), head.level or "ERROR", logger, str(trace)[:2048])
+        level = "ERROR" if head.level in ("", "INFO") else head.level
+        return Signature(Kind.TRACE, _key("trace", "", str(trace)), level, logger, str(trace)[:2048])
     text = mask(head.body) or mask(more.lstrip().partition(b"\n")[0].decode("utf-8", "replace"))
-    return Signature(Kind.BAD, _key(head.level, logger, text), head.level, logger, text)
+    return Signature(Kind.RECORD, _key(head.level, logger, text), head.level, logger, text)
 
 
 def _key(level: str, logger: str, masked: str) -> str:

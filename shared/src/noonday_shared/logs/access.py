@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _REQUEST = re.compile(rb'HTTP/\d(?:\.\d)?" (\d{3})(?=[ \r\n]|$)')
 _DAMAGED = re.compile(rb'"(?:[A-Z]{3,10}|-) ?[^"\n]{0,8192}" (\d{3})(?=[ \r\n]|$)|" (\d{3}) (?:\d+|-)(?= |$)')
 _TOOK = rb"(\d{1,9}\.\d{1,9}|\d{1,12}(?=us|ms))(us|ms|s)?(?=[\s\",;]|$)"
 _NAMED_TOOK = re.compile(rb"(?<=[\s,;])(?:rt|request_time|duration|time|took|elapsed)[=:]\"?" + _TOOK)
+_NAMES = (b"time", b"rt=", b"rt:", b"duration", b"took", b"elapsed")
 _LAST_TOOK = re.compile(rb"(?:^|(?<=\s))" + _TOOK)
 _UNITS = {b"us": 1e-6, b"ms": 1e-3, b"s": 1.0, None: 1.0}
 _STATUSES = {digit: f"{chr(digit)}xx" for digit in b"12345"}
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """`status`: '2xx' and the like. `seconds`: how long it took, where the line says so without doubt."""
 
     status: str
@@ -40,5 +40,7 @@ def read_request(line: bytes, *, surely: bool = False) -> Request | None:
 
 def _seconds(line: bytes, after: int) -> float | None:
     """A named duration, or a number with a point after the last quoted part: a whole one may be bytes or anything."""
-    found = _NAMED_TOOK.search(line, after) or _LAST_TOOK.search(line, max(after, line.rfind(b'"') + 1))
+    rest = line[after:]
+    named = (b"=" in rest or b":" in rest) and any(name in rest for name in _NAMES) and _NAMED_TOOK.search(rest)
+    found = named or _LAST_TOOK.search(rest, rest.rfind(b'"') + 1)
     return float(found[1]) * _UNITS[found[2]] if found else None

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from noonday_agent.evidence.mask import mask
+from noonday_shared.logs.mask import mask
 
 TOP = 3
 """Frames that make a trace's identity."""

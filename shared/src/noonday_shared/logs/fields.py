@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from noonday_agent.evidence.levels import level_of_number, level_of_word
+from noonday_shared.logs.levels import level_of_number, level_of_word
 
 _LEVELS = ("level", "severity", "levelname", "log.level", "lvl", "loglevel", "@level", "severity_text", "log_level")
 _MESSAGES = ("message", "msg", "event", "@message", "text", "@m", "@mt", "body")

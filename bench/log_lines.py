@@ -1,0 +1,118 @@
+"""Logs whose kinds are known: labelled sets in the layout of loghub_2k, and sets of the project's own making."""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+LINES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledLog:
+    """`raw`: whole lines. `contents`: the same without their headers. `kinds`: what each truly is."""
+
+    name: str
+    raw: list[str]
+    contents: list[str]
+    kinds: list[str]
+
+
+def read_folder(folder: Path) -> list[LabelledLog]:
+    """Each `NAME/NAME_2k.log` with its `NAME_2k.log_structured.csv`, by name."""
+    return [_read(place) for place in sorted(folder.iterdir()) if (place / f"{place.name}_2k.log").exists()]
+
+
+def _read(place: Path) -> LabelledLog:
+    raw = (place / f"{place.name}_2k.log").read_text(encoding="utf-8", errors="replace").split("\n")
+    structured = place / f"{place.name}_2k.log_structured.csv"
+    with structured.open(encoding="utf-8", errors="replace", newline="") as file:
+        rows = list(csv.DictReader(file))
+    lines = [line.rstrip("\r") for line in raw[: len(rows)]]
+    return LabelledLog(place.name, lines, [row["Content"] for row in rows], [row["EventId"] for row in rows])
+
+
+def make_logs(seed: int = 7) -> list[LabelledLog]:
+    """Of the project's own making: an application's log in four forms, the same kinds of records in each."""
+    return [_make(form, random.Random(seed)) for form in ("plain", "json", "logfmt", "syslog")]
+
+
+def application_lines(count: int, seed: int = 7) -> Iterator[bytes]:
+    """An application's log with request ids, and lines of its access log between, as one file has them."""
+    rng = random.Random(seed)
+    for number in range(count):
+        if number % 5 == 0:
+            yield _access(rng, number).encode()
+        else:
+            body, _ = _record(rng)
+            # Lines of about 250 bytes, as applications write that say what they do.
+            yield _plain(rng, number, f"{body} request_id={rng.getrandbits(128):032x} {_CONTEXT}").encode()
+
+
+_CONTEXT = "host=web-1 region=north tenant=shop component=checkout build=stable worker=main queue=default zone=a"
+_SUBJECTS = ("order", "payment", "basket", "user", "invoice", "parcel", "session", "coupon", "stock", "mail")
+_DEEDS = ("created", "paid", "refused", "expired", "loaded", "sent", "locked", "merged", "closed", "found")
+_DETAILS = ("after {n} ms", "for customer {n}", "from {ip}", "with key {hex}", "in {n}.{n}s", "by {n} of {n}")
+_LEVELS = ("INFO", "INFO", "INFO", "INFO", "INFO", "INFO", "WARN", "DEBUG", "DEBUG", "ERROR")
+
+
+def _record(rng: random.Random) -> tuple[str, str]:
+    """A text and its kind; some kinds are much more common than others."""
+    number = min(int(rng.paretovariate(0.6)) - 1, 99)
+    subject, deed = _SUBJECTS[number % 10], _DEEDS[number // 10]
+    detail = _DETAILS[number % len(_DETAILS)]
+    numbers = {"n": rng.randrange(5000), "ip": f"10.0.{rng.randrange(256)}.{rng.randrange(256)}:5432"}
+    text = f"{subject} {rng.randrange(100_000)} {deed} {detail.format(**numbers, hex=f'{rng.getrandbits(64):016x}')}"
+    return text, f"E{number}"
+
+
+def _make(form: str, rng: random.Random) -> LabelledLog:
+    raw, contents, kinds = [], [], []
+    for number in range(LINES):
+        text, kind = _record(rng)
+        raw.append(_FORMS[form](rng, number, text))
+        contents.append(text)
+        kinds.append(kind)
+    return LabelledLog(form, raw, contents, kinds)
+
+
+def _stamp(number: int) -> str:
+    return f"{number // 60_000 % 24:02d}:{number // 1000 % 60:02d}:{number // 17 % 60:02d}"
+
+
+def _level(text: str) -> str:
+    return _LEVELS[_DEEDS.index(text.split()[2])]
+
+
+def _plain(rng: random.Random, number: int, text: str) -> str:
+    logger = f"shop.{text.split(maxsplit=1)[0]}"
+    return f"2026-01-01 {_stamp(number)},{number % 1000:03d} [{rng.randrange(9999)}] {_level(text)} {logger}: {text}"
+
+
+def _json(rng: random.Random, number: int, text: str) -> str:
+    return (
+        f'{{"time":"2026-01-01T{_stamp(number)}.{number % 1000:03d}Z","level":"{_level(text).lower()}",'
+        f'"logger":"shop.{text.split(maxsplit=1)[0]}","pid":{rng.randrange(9999)},"msg":"{text}"}}'
+    )
+
+
+def _logfmt(rng: random.Random, number: int, text: str) -> str:
+    logger = f"shop.{text.split(maxsplit=1)[0]}"
+    return f'ts=2026-01-01T{_stamp(number)}Z level={_level(text).lower()} logger={logger} msg="{text}"'
+
+
+def _syslog(rng: random.Random, number: int, text: str) -> str:
+    return f"Jan  1 {_stamp(number)} web-{rng.randrange(9)} shop[{rng.randrange(9999)}]: {_level(text)} {text}"
+
+
+def _access(rng: random.Random, number: int) -> str:
+    return (
+        f'10.0.0.{rng.randrange(256)} - - [01/Jan/2026:{_stamp(number)} +0000] "GET /orders/{number} HTTP/1.1" 200 '
+        f'{rng.randrange(9999)} "-" "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36" 0.{rng.randrange(1000):03d}'
+    )
+
+
+_FORMS = {"plain": _plain, "json": _json, "logfmt": _logfmt, "syslog": _syslog}

@@ -1,0 +1,71 @@
+"""An agent's reading half as a process of its own: reads one log as the service does, and says what that took.
+
+`python -m bench.log_reader LOG SECONDS`. It imports all that the agent imports, so that its memory is the agent's.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+import noonday_agent.service
+from noonday_agent.config import LogFile
+from noonday_agent.evidence.collector import Collector
+from noonday_agent.service import EVERY, SOON
+from noonday_shared.bus.rabbit import RabbitBus
+from noonday_shared.clock import SystemClock
+from noonday_shared.envelope import seal
+from noonday_shared.keys import SigningKey
+from noonday_shared.messages import Evidence
+
+_SEND_EVERY = 10.0
+# Named, so that nobody takes them for imports without a use: they are the memory of a real agent.
+_PARTS = (noonday_agent.service, RabbitBus)
+
+
+def main() -> None:
+    log, seconds = Path(sys.argv[1]), float(sys.argv[2])
+    gc.collect()
+    reader = _Reader(log)
+    began, used = time.monotonic(), time.process_time()
+    sent_at = began
+    while (now := time.monotonic()) - began < seconds:
+        more = reader.collector.pump(time.time())
+        if now - sent_at >= _SEND_EVERY:
+            sent_at = now
+            reader.send()
+        time.sleep(SOON if more else EVERY)
+    reader.collector.drain()
+    last = reader.send()
+    result = {
+        "seconds": time.monotonic() - began,
+        "cpu": time.process_time() - used,
+        "pss": psutil.Process().memory_full_info().pss,
+        "sent": reader.sent,
+        "records": last.records,
+        "requests": last.requests,
+        "dropped": last.dropped,
+        "kinds": len(last.counts),
+    }
+    sys.stdout.write(json.dumps(result))
+
+
+class _Reader:
+    def __init__(self, log: Path) -> None:
+        self.collector = Collector("web", [LogFile(path=log)], [], log.parent, SystemClock())
+        self.sent: list[int] = []
+        self._key = SigningKey.new()
+
+    def send(self) -> Evidence:
+        evidence = self.collector.evidence(host="web-1", boot=1, seq=len(self.sent), now=time.time(), watching=False)
+        self.sent.append(len(seal("evidence", evidence, self._key)))
+        return evidence
+
+
+if __name__ == "__main__":
+    main()

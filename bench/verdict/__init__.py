@@ -1,0 +1,1 @@
+"""The verdict on worlds whose truth is known."""

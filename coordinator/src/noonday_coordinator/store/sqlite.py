@@ -1,0 +1,43 @@
+"""SQLite for what may be lost: evidence, which comes again."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from noonday_shared.errors import Permanent, Temporary
+
+
+def open_lossy(path: Path, tables: str, *, rule: str, what: str) -> sqlite3.Connection:
+    """A connection for any thread, one at a time. Raises `Permanent` when the file can't be used."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = WAL")
+        # Evidence is cumulative and comes again: what a power cut takes is soon there again.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.executescript(tables)
+    except (sqlite3.Error, OSError) as error:
+        raise Permanent(
+            f"{what} in {path} can't be used: {error}.",
+            rule=rule,
+            next_action=f"restore {path} from a backup, or move it away: what it holds is then forgotten",
+        ) from error
+    return connection
+
+
+@contextmanager
+def written(connection: sqlite3.Connection, *, rule: str, what: str) -> Iterator[None]:
+    """One transaction. Raises `Temporary` when the disk refuses."""
+    try:
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield
+    except sqlite3.Error as error:
+        raise Temporary(
+            f"{what} can't be written: {error}.",
+            rule=rule,
+            next_action="check disk space in the coordinator's data_dir: df",
+        ) from error

@@ -1,0 +1,138 @@
+"""Whether a unit is held against the release: its numbers, and what may excuse them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from noonday_coordinator.statistics.eprocess import EProcess
+from noonday_coordinator.statistics.spending import band_of, log_threshold
+from noonday_coordinator.statistics.window import Window as Counts
+from noonday_coordinator.verdict.catalogue import Entry, Mark
+from noonday_coordinator.verdict.counting import ERRORS, family_of
+from noonday_coordinator.verdict.unit import Unit
+
+if TYPE_CHECKING:
+    from noonday_coordinator.verdict.session import RolloutSession
+
+PRESENT = 60.0
+"""Seconds within which it must have shown again."""
+ALLOWANCE = 5
+"""New kinds of INFO that any release may bring."""
+QUIET = 300.0
+"""Seconds after which something rare and new no longer holds."""
+_AT_THIS_RATE = 2.0
+"""A caveat covers up to twice the rate at which it was accepted."""
+
+Excuse = Literal["", "over", "caveat", "shared", "reworded", "asked to hold", "information"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """`blames`: roll back. `holds`: a person looks. `excuse`: why it is not blamed though its numbers would."""
+
+    blames: bool = False
+    holds: bool = False
+    excuse: Excuse = ""
+    nearest: Entry | None = None
+
+
+def opinion(session: RolloutSession, unit: Unit) -> Opinion:
+    """Of a unit that the new side has shown."""
+    mark = session.trial.marks.get(unit.about.key)
+    if mark is not None and mark.status == "muted":
+        return Opinion(excuse="caveat")
+    found = session.nearest.of(unit.about.text) if not unit.about.known and unit.about.text else None
+    nearest = found[0] if found else None
+    if not unit.crosses:
+        rare = mark is None and _rare_but_new(session, unit) and not (found and reworded(session, unit, found[0]))
+        return Opinion(holds=rare, nearest=nearest)
+    if mark is not None and _within(mark, session, unit):
+        return Opinion(excuse="caveat", nearest=nearest)
+    if rises_elsewhere(session, unit):
+        return Opinion(holds=True, excuse="shared", nearest=nearest)
+    if found and reworded(session, unit, found[0]):
+        return Opinion(excuse="reworded", nearest=nearest)
+    if band_of(unit.about.level) == "other":
+        return Opinion(excuse="information", nearest=nearest)
+    if session.overrides.of(unit.about).holds:
+        return Opinion(holds=True, excuse="asked to hold", nearest=nearest)
+    if unit.last_seen <= session.ends - PRESENT:
+        return Opinion(holds=True, excuse="over", nearest=nearest)
+    return Opinion(blames=True, holds=True, nearest=nearest)
+
+
+def _rare_but_new(session: RolloutSession, unit: Unit) -> bool:
+    """An error nobody has seen before, too seldom to say more: for as long as it may be the first of many."""
+    if unit.about.known or unit.y or band_of(unit.about.level) != "error" or unit.alpha == 0:
+        return False
+    return unit.last_seen > session.ends - QUIET
+
+
+def _within(mark: Mark, session: RolloutSession, unit: Unit) -> bool:
+    e_new = session.exposure[family_of(unit.about.unit)][0]
+    return mark.rate <= 0 or (e_new > 0 and unit.x / e_new <= _AT_THIS_RATE * mark.rate)
+
+
+def rises_elsewhere(session: RolloutSession, unit: Unit) -> bool:
+    """Whether two old hosts (or the only one) lately show as much of it, and more than they used to."""
+    name = unit.about.unit
+    new, old = session.recent.new(name), session.recent.old(name)
+    here = sum(n for n, _ in new.values()) / max(sum(e for _, e in new.values()), 1e-9)
+    risen = [
+        host
+        for host, (n, e) in old.items()
+        if n >= 2
+        and host not in session.new_hosts
+        and n / max(e, 1e-9) >= max(here / 2, 2 * session.past.rate(name, host))
+    ]
+    return len(risen) >= min(2, len(old)) > 0
+
+
+def reworded(session: RolloutSession, unit: Unit, known: Entry) -> bool:
+    """Whether it took the place of a known record: both together are no more on the new side than the known was."""
+    name = f"template:{known.key}"
+    if band_of(known.level) != band_of(unit.about.level) or not (
+        session.past.counts.get(name) or name in session.units
+    ):
+        return False
+    other = session.units.get(name)
+    new, old = session.new_hosts, len(session.old_hosts - session.new_hosts)
+    burst = session.past.burst(name)
+    x, y = unit.x + (other.x if other else 0.0), unit.y + (other.y if other else 0.0)
+    process = EProcess.of(session.past.prior(name, new, old))
+    total = Counts(x / burst, y / burst, *session.exposure["usual"])
+    if not total.compares:
+        return False
+    return process.update(*total).log_e < min(log_threshold(unit.alpha), math.log(20))
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Old hosts suffer as well: from what, and which."""
+
+    unit: str
+    hosts: tuple[str, ...]
+    here: float
+    there: float
+
+
+def shared_troubles(session: RolloutSession) -> list[Shared]:
+    """What rose on at least two old hosts within the last minute to three times their own past, and here too."""
+    found = []
+    for name in (ERRORS, "status:5xx"):
+        old = {host: one for host, one in session.recent.old(name, PRESENT).items() if host not in session.new_hosts}
+        new = session.recent.new(name, PRESENT)
+        risen = tuple(host for host, (n, e) in sorted(old.items()) if _risen(n, session.past.rate(name, host) * e))
+        n, e = sum(n for n, _ in new.values()), sum(e for _, e in new.values())
+        expected = session.past.rate(name) * e
+        if len(risen) >= min(2, len(old)) > 0 and session.past.arms and (not new or _risen(n, expected)):
+            e_old = sum(e for _, e in old.values())
+            there = sum(n for n, _ in old.values()) / e_old if e_old else 0.0
+            found.append(Shared(name, risen, n / e if e else 0.0, there))
+    return found
+
+
+def _risen(count: int, expected: float) -> bool:
+    return count >= 5 and count >= 3 * expected + 4 * math.sqrt(expected)

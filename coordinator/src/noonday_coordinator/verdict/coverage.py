@@ -1,0 +1,52 @@
+"""How much of the last ten minutes the windows tell, host by host."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from noonday_coordinator.verdict.arms import Arms
+
+OVER = 600.0
+"""Seconds that are looked at."""
+LEAST = 0.8
+_SOONEST = 60.0
+"""Seconds before which a gap says nothing: a message may just be late."""
+
+
+@dataclass(slots=True)
+class Coverage:
+    members: tuple[str, ...]
+    windows: deque[tuple[float, dict[str, tuple[float, int]]]] = field(default_factory=deque)
+    """Ends; and by host the seconds that its window covers, and bytes that were dropped in it."""
+
+    def __init__(self, members: Iterable[str]) -> None:
+        self.members = tuple(sorted(members))
+        self.windows = deque()
+
+    def add(self, arms: Arms) -> None:
+        hosts = {host: (seen.seconds, seen.dropped) for side in (arms.new, arms.old) for host, seen in side.items()}
+        self.windows.append((arms.ends, hosts))
+        while self.windows[0][0] <= arms.ends - OVER:
+            self.windows.popleft()
+
+    def trouble(self) -> str:
+        """What is missing, in words; empty when enough was told."""
+        if len(self.windows) < 2:
+            return ""
+        span = self.windows[-1][0] - self.windows[0][0]
+        if span < _SOONEST:
+            return ""
+        later = list(self.windows)[1:]
+        told = {host: sum(min(one.get(host, (0.0, 0))[0], span) for _, one in later) for host in self.members}
+        late = {host: share for host in self.members if (share := min(told[host] / span, 1.0)) < LEAST}
+        dropped = [
+            host for host in self.members if sum(one.get(host, (0.0, 0))[1] > 0 for _, one in later) > 0.2 * len(later)
+        ]
+        if late:
+            shares = ", ".join(f"{100 * share:.0f} % of the time on {host}" for host, share in late.items())
+            return f"the evidence is incomplete: only {shares} was told in the last {span:.0f} s"
+        if dropped:
+            return f"the evidence is incomplete: log lines were dropped on {', '.join(dropped)}"
+        return ""

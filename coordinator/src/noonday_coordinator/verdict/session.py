@@ -1,0 +1,237 @@
+"""One rollout's evidence: a fold over its windows, from what was known at its start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from noonday_coordinator.core.state import AppOnHost, Rollout
+from noonday_coordinator.core.view import Judgement
+from noonday_coordinator.statistics.goodturing import novelty_budget
+from noonday_coordinator.statistics.silence import Silence
+from noonday_coordinator.statistics.spending import Spending, band_of
+from noonday_coordinator.statistics.window import Window as Counts
+from noonday_coordinator.verdict.arms import WARM_UP, Arms, arms_of, requests_of
+from noonday_coordinator.verdict.conclude import conclude
+from noonday_coordinator.verdict.counting import ERRORS, FAMILIES, About, Counting, Family, exposure_of, family_of
+from noonday_coordinator.verdict.coverage import Coverage
+from noonday_coordinator.verdict.gauge_series import GaugeSeries
+from noonday_coordinator.verdict.nearest import Nearest
+from noonday_coordinator.verdict.overrides import Overrides
+from noonday_coordinator.verdict.past import Past, counts_requests, latency_edges
+from noonday_coordinator.verdict.protocol import Trial
+from noonday_coordinator.verdict.recent import Recent
+from noonday_coordinator.verdict.unit import KnownWeigher, NewWeigher, Row, Unit, Weigher
+from noonday_coordinator.verdict.window import Window
+from noonday_shared.messages.evidence import Template
+
+LOGS = 0.7
+"""Of the rollout's chance of a false alarm: what is spent on records, ..."""
+OPERATION: Mapping[str, float] = {"status": 0.1, "slower": 0.15, "restarts": 0.05}
+"""... and on what the app does, so that a log of many kinds takes nothing from it."""
+Pair = tuple[float, float]
+LISTENED = 30
+"""Units of the highest volume whose silence would be noticed."""
+HALF = 2.0
+"""Up to half as much is no silence."""
+
+
+class RolloutSession:
+    """`units`, `past` and the like are for the parts that judge; they change them in nothing."""
+
+    def __init__(self, trial: Trial) -> None:
+        self.trial = trial
+        self.policy = trial.rollout.policy
+        self.release = trial.rollout.release.id
+        self.by_requests = counts_requests(trial.before)
+        self.counting = Counting(trial.catalogue, latency_edges(trial.before))
+        for window in trial.before:
+            self.counting.learn(window.templates)
+        self.past = Past.of(trial.before, self.counting, by_requests=self.by_requests)
+        self._novelty = self._usual_novelty()
+        self.overrides = Overrides(self.policy.overrides)
+        self.units: dict[str, Unit] = {}
+        self.silences: dict[str, Silence] = {}
+        self.recent = Recent()
+        self.gauges = GaugeSeries(trial.before)
+        self.coverage = Coverage(trial.rollout.members)
+        self.nearest = Nearest(trial.catalogue)
+        self.serving: dict[str, float] = {}
+        """New hosts, and the end of their first window."""
+        self.new_hosts: frozenset[str] = frozenset()
+        self.old_hosts: frozenset[str] = frozenset()
+        self.windows = 0
+        self.ends = 0.0
+        self.requests = 0
+        self.control_requests = 0
+        self.exposure: dict[Family, Pair] = dict.fromkeys(FAMILIES, (0.0, 0.0))
+        """Of both sides since the rollout began."""
+        self.settling = WARM_UP if trial.before else 0.0
+        self._silent_for: frozenset[str] = frozenset()
+        known = [entry.level for key, entry in sorted(trial.catalogue.entries.items()) if trial.catalogue.known(key)]
+        self._spending = Spending.over(known, alpha=self.policy.sensitivity * LOGS)
+
+    def learn(self, templates: Iterable[Template]) -> None:
+        self.counting.learn(templates)
+
+    def advance(self, window: Window) -> None:
+        self.learn(window.templates)
+        if not self.by_requests and counts_requests([window]) and not self.past.arms:
+            self.by_requests = True
+        arms = arms_of(window, self.release, by_requests=self.by_requests)
+        self.new_hosts |= frozenset(host for host in arms.new if arms.exposure[host])
+        self.old_hosts |= frozenset(arms.old)
+        counts = self._counted(arms)
+        self.recent.add(arms, counts)
+        self.coverage.add(arms)
+        self.gauges.add(arms)
+        exposure = {family: _exposure(family, arms) for family in FAMILIES}
+        for name in sorted(counts):
+            self._take(name, counts[name], arms, exposure)
+        self._listen(counts, arms)
+        for host in arms.new:
+            self.serving.setdefault(host, arms.ends)
+        self.requests += sum(requests_of(seen) for seen in arms.new.values())
+        self.control_requests += sum(requests_of(seen) for seen in arms.old.values())
+        for family, (e_new, e_old) in exposure.items():
+            before = self.exposure[family]
+            self.exposure[family] = (before[0] + e_new, before[1] + e_old)
+        self.windows += 1
+        self.ends = window.ends
+
+    def judgement(self, rollout: Rollout, hosts: Mapping[str, AppOnHost], now: float) -> Judgement:
+        return conclude(self, rollout, hosts, now)
+
+    @property
+    def first_new(self) -> float:
+        """When the new release first told of itself."""
+        return min(self.serving.values(), default=0.0)
+
+    @property
+    def alone(self) -> bool:
+        """Whether no host of the old release was ever seen beside the new one: then the past is the other side."""
+        return not (self.old_hosts - self.new_hosts)
+
+    def rates(self, unit: Unit) -> tuple[float, float]:
+        """Episodes by exposure during the rollout, on new and on old hosts."""
+        e_new, e_old = self.exposure[family_of(unit.about.unit)]
+        return (unit.x / e_new if e_new else 0.0, unit.y / e_old if e_old else 0.0)
+
+    def rates_of(self, name: str) -> tuple[float, float]:
+        unit = self.units.get(name)
+        return self.rates(unit) if unit else (0.0, 0.0)
+
+    def novelty_budget(self) -> float:
+        """How many kinds never seen before the new side was expected to show by now, by the past's own novelty."""
+        once, all_of = self._novelty
+        upcoming = self.exposure["usual"][0] / self.past.exposure * all_of if self.past.exposure else 0.0
+        return novelty_budget(once, all_of, round(upcoming))
+
+    def _usual_novelty(self) -> tuple[int, int]:
+        """Of the past's units that are no errors: those seen once, and all episodes."""
+        about = self.counting.about
+        found = [
+            self.past.episodes(name)
+            for name in self.past.counts
+            if about[name].kind in ("template", "cluster") and band_of(about[name].level) == "other"
+        ]
+        return sum(count <= 1 for count in found), round(sum(found))
+
+    def renamed(self) -> frozenset[str]:
+        """Keys of known templates whose place new ones may have taken."""
+        found = set()
+        for _, unit in sorted(self.units.items()):
+            if unit.x and not unit.about.known and unit.about.text:
+                nearest = self.nearest.of(unit.about.text)
+                if nearest is not None:
+                    found.add(nearest[0].key)
+        return frozenset(found)
+
+    def falls_elsewhere(self, name: str) -> bool:
+        """Whether two old hosts (or the only one) fell silent too: less than a third of what they used to show."""
+        old = {host: one for host, one in self.recent.old(name).items() if host not in self.new_hosts}
+        fallen = [host for host, (n, e) in old.items() if e and n < self.past.rate(name, host) * e / 3 - 1]
+        return len(fallen) >= min(2, len(old)) > 0
+
+    def without_requests(self, seconds: float) -> list[str]:
+        """New hosts that got less than a twentieth of what old ones get, where twenty were to be expected."""
+        if not self.by_requests or self.windows < 2:
+            return []
+        new, old = self.recent.new("requests", seconds), self.recent.old("requests", seconds)
+        old = {host: one for host, one in old.items() if host not in self.new_hosts}
+        usual = sum(e for _, e in old.values()) / len(old) if old else 0.0
+        known = {host for host in self.serving if self.ends - self.serving[host] >= seconds}
+        return [host for host, (_, e) in new.items() if host in known and usual >= 20 and e < usual / 20]
+
+    def _counted(self, arms: Arms) -> dict[str, dict[str, int]]:
+        found: dict[str, dict[str, int]] = {}
+        for side, new in ((arms.new, True), (arms.old, False)):
+            for host, seen in side.items():
+                for unit, episodes, _ in self.counting.of_host(seen, new=new):
+                    if episodes:
+                        row = found.setdefault(unit, {})
+                        row[host] = row.get(host, 0) + episodes
+        return found
+
+    def _take(self, name: str, row: Mapping[str, int], arms: Arms, exposure: Mapping[Family, Pair]) -> None:
+        unit = self.units.get(name) or self._discovered(name)
+        x = sum(count for host, count in row.items() if host in arms.new)
+        family = family_of(name)
+        counts = Counts(x, sum(row.values()) - x, *exposure[family])
+        unit.take(Row(counts, self.new_hosts, len(arms.old), self.exposure[family]), arms.ends)
+        for host, count in row.items():
+            into = unit.new_hosts if host in arms.new else unit.old_hosts
+            into[host] = into.get(host, 0) + count
+
+    def _discovered(self, name: str) -> Unit:
+        about = self.counting.about[name]
+        alpha = self._alpha(about)
+        left = len(self.old_hosts - self.new_hosts)
+        weigher: Weigher = (
+            KnownWeigher(self.past, name, least=self.policy.least_new_errors, alone=self.alone)
+            if about.known
+            else NewWeigher(self.past, len(self.new_hosts), left, alone=self.alone)
+        )
+        self.units[name] = Unit(about, alpha, weigher, self.policy.least_new_errors)
+        return self.units[name]
+
+    def _alpha(self, about: About) -> float:
+        """0: never tested."""
+        rule = self.overrides.of(about)
+        if about.unit == ERRORS or rule.ignored:
+            return 0.0
+        if about.kind in OPERATION:
+            units = len(self.counting.edges) if about.kind == "slower" else 2 if about.kind == "status" else 1
+            return self.policy.sensitivity * OPERATION[about.kind] / units * rule.weight
+        if about.known and about.kind != "cluster":
+            return self._spending.of_known(about.level) * rule.weight
+        alpha, self._spending = self._spending.discover(about.level)
+        return alpha * rule.weight
+
+    def _listen(self, counts: Mapping[str, Mapping[str, int]], arms: Arms) -> None:
+        """Silence of what is common: from anew whenever another host joins the new side."""
+        if not arms.new or not arms.old or not self.past.arms:
+            return
+        if self._silent_for != self.new_hosts:
+            self._silent_for = self.new_hosts
+            common = [u for u in self.past.counts if self.counting.about[u].kind == "template"]
+            common.sort(key=lambda unit: (-self.past.episodes(unit), unit))
+            old = len(self.old_hosts - self.new_hosts)
+            self.silences = {
+                unit: Silence.of(self.past.prior(unit, self.new_hosts, old), rho0=HALF)
+                for unit in common[:LISTENED]
+                if self.past.episodes(unit) >= 100
+            }
+        for unit, silence in self.silences.items():
+            row = counts.get(unit, {})
+            burst = self.past.burst(unit)
+            x = sum(count for host, count in row.items() if host in arms.new)
+            y = sum(row.values()) - x
+            self.silences[unit] = silence.update(x / burst, y / burst, arms.e_new, arms.e_old)
+
+
+def _exposure(family: Family, arms: Arms) -> Pair:
+    new, old = (
+        sum(exposure_of(family, seen, arms.exposure[host]) for host, seen in side.items())
+        for side in (arms.new, arms.old)
+    )
+    return new, old

@@ -1,0 +1,169 @@
+"""One unit under test: what was counted of it on both sides, and how that weighs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from noonday_coordinator.statistics.eprocess import EProcess
+from noonday_coordinator.statistics.newcomer import Newcomer
+from noonday_coordinator.statistics.ratio_prior import RatioPrior
+from noonday_coordinator.statistics.spending import log_threshold
+from noonday_coordinator.statistics.window import Window as Counts
+from noonday_coordinator.verdict.counting import About
+from noonday_coordinator.verdict.past import Past
+
+LEAST_WINDOWS = 2
+PAST_TIMES = 4.0
+"""Where no host is left on the old release, the past is the other side, for so many times as long."""
+
+
+class Row(NamedTuple):
+    """One window of one unit. `new`: hosts on the new release then; `before`: all exposure of the windows before it."""
+
+    counts: Counts
+    new: frozenset[str]
+    old: int
+    before: tuple[float, float]
+
+
+class Weigher(Protocol):
+    @property
+    def log_e(self) -> float: ...
+
+    def weigh(self, row: Row) -> None: ...
+
+
+class KnownWeigher:
+    """A unit with a past: the e-process, with a stage for each set of new hosts."""
+
+    def __init__(self, past: Past, unit: str, *, least: int, alone: bool) -> None:
+        self._past = past
+        self._unit = unit
+        self._alone = alone
+        self._burst = past.burst(unit)
+        self._new: frozenset[str] = frozenset()
+        self._process: EProcess | None = None
+        self._waiting: list[Row] = []
+        self._least = least
+        self._shown = 0.0
+        self._fed = 0.0
+
+    @property
+    def log_e(self) -> float:
+        return self._process.log_e if self._process else 0.0
+
+    def weigh(self, row: Row) -> None:
+        self._waiting.append(row)
+        self._shown += row.counts.x
+        if self._process is None and self._shown < self._least:
+            # What the new side hardly shows is never blamed, and most units are such.
+            return
+        for one in self._waiting:
+            self._add(one)
+        self._waiting = []
+
+    def _gap(self, row: Row) -> Counts:
+        """What passed without an episode: beside other hosts it says nothing, beside the past it does."""
+        e_new = row.before[0] - self._fed if self._alone else 0.0
+        e_old = PAST_TIMES * e_new
+        return Counts(0.0, self._past.rate(self._unit) * e_old / self._burst, e_new, e_old)
+
+    def _add(self, row: Row) -> None:
+        if self._process is None:
+            self._process = EProcess.of(self._prior(row))
+        elif row.new != self._new:
+            self._process = self._process.next_stage(self._prior(row))
+        self._new = row.new
+        x, y, e_new, e_old = row.counts
+        if self._alone:
+            self._process = self._process.update(*self._gap(row))
+            self._fed = row.before[0] + e_new
+            e_old = PAST_TIMES * e_new
+            y = self._past.rate(self._unit) * e_old
+        self._process = self._process.update(x / self._burst, y / self._burst, e_new, e_old)
+
+    def _prior(self, row: Row) -> RatioPrior:
+        if self._alone:  # the past is the other side, so it can't tell the ratio as well
+            return RatioPrior.of_hosts(self._past.shape, new=len(row.new), old=max(row.old, 1))
+        return self._past.prior(self._unit, row.new, row.old)
+
+
+class NewWeigher:
+    """A unit that nobody has seen before: its absence from the past counts."""
+
+    def __init__(self, past: Past, new: int, old: int, *, alone: bool) -> None:
+        prior = RatioPrior.of_hosts(past.shape, new=max(new, 1), old=max(old, 1))
+        self._newcomer = Newcomer.of(prior, history=past.exposure)
+        self._alone = alone
+        self._fed = (0.0, 0.0)
+
+    @property
+    def log_e(self) -> float:
+        if self._alone:  # no host of the old release is left to tell an incident from the release
+            return self._newcomer.fresh.update(*self._newcomer.total).log_e
+        return self._newcomer.log_e
+
+    def weigh(self, row: Row) -> None:
+        x, y, e_new, e_old = row.counts
+        gap = (row.before[0] - self._fed[0], row.before[1] - self._fed[1])
+        if max(gap) > 0:
+            self._newcomer = self._newcomer.update(0.0, 0.0, *gap)
+        self._newcomer = self._newcomer.update(x, y, e_new, e_old)
+        self._fed = (row.before[0] + e_new, row.before[1] + e_old)
+
+
+@dataclass(slots=True)
+class Unit:
+    """`alpha`: its part of the rollout's. `x`, `y`: episodes on new and old hosts; instants are windows' ends."""
+
+    about: About
+    alpha: float
+    weigher: Weigher
+    least: int
+    x: float = 0.0
+    y: float = 0.0
+    hits: int = 0
+    new_hosts: dict[str, int] = field(default_factory=dict)
+    """Episodes by host on the new release."""
+    old_hosts: dict[str, int] = field(default_factory=dict)
+    first_seen: float = 0.0
+    """When the new side first showed it; 0 before."""
+    last_seen: float = 0.0
+    rows: list[Row] = field(default_factory=list)
+    crossed_at: float = 0.0
+    """When E first reached 1 / alpha; 0 before."""
+    highest: float = 0.0
+    """Greatest log of E so far."""
+
+    @property
+    def log_e(self) -> float:
+        return self.weigher.log_e
+
+    @property
+    def e(self) -> float:
+        return math.exp(min(self.log_e, 700.0))
+
+    @property
+    def enough(self) -> bool:
+        return self.x >= self.least and self.hits >= LEAST_WINDOWS
+
+    @property
+    def crosses(self) -> bool:
+        """Whether it is held against the release by its numbers alone, now."""
+        return self.enough and self.log_e >= log_threshold(self.alpha)
+
+    def take(self, row: Row, ends: float) -> None:
+        self.rows.append(row)
+        self.x += row.counts.x
+        self.y += row.counts.y
+        if row.counts.x:
+            self.hits += 1
+            self.first_seen = self.first_seen or ends
+            self.last_seen = ends
+        if self.alpha > 0:
+            self.weigher.weigh(row)
+            self.highest = max(self.highest, self.log_e)
+            if self.crosses:
+                self.crossed_at = self.crossed_at or ends

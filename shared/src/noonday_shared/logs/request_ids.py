@@ -1,0 +1,70 @@
+"""The id of the request that a record belongs to, where the records of a file carry one."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+_NAME = (
+    r"(?:x[-_.]?)?(?:request|req|correlation|trace|transaction)[-_.]?id|trace"
+    r"|amzn[-_.]trace[-_.]id|traceparent"
+)
+_NAMED = rf"(?<![A-Za-z0-9_])((?:{_NAME})\\?[\"']?\s{{0,2}}(?:=>|[=:])\s{{0,2}}\\?[\"']?)"
+_BRACKETED = r"(\[req-)"
+_VALUE = r"([A-Za-z0-9_.+/=:-]{6,80})"
+_DIGIT = r"(?=[A-Za-z_.+/=:-]{0,79}[0-9])"
+_PATTERN = rf"(?:{_NAMED}|{_BRACKETED}){_DIGIT}{_VALUE}"
+IN_TEXT = re.compile(_PATTERN, re.IGNORECASE)
+"""Finds a named id in a text; the third group is the id."""
+_IN_BYTES = re.compile(_PATTERN.encode(), re.IGNORECASE)
+
+LOOK_AT = 256
+"""Records that are looked at to learn; again after each `LOOK_AGAIN` when nothing was found."""
+LOOK_AGAIN = 20_000
+_LEAST = 8
+_SHARE = 0.02
+
+
+class RequestIds:
+    """Learns, from the records of one file, after which words the request's id stands. One thread."""
+
+    def __init__(self) -> None:
+        self._pattern: re.Pattern[bytes] | None = None
+        self._marks: Counter[bytes] = Counter()
+        self._values: set[bytes] = set()
+        self._looked = 0
+        self._rest = 0
+
+    def cut(self, records: Sequence[bytes]) -> tuple[Sequence[bytes], list[bytes]]:
+        """The records without their ids, and the ids, each empty where there is none; no ids at all when no record of
+        this file is known to carry one."""
+        if self._pattern is None:
+            self._learn(records)
+        if self._pattern is None:
+            return records, []
+        rests, ids = list(records), [b""] * len(records)
+        search = self._pattern.search
+        for at, record in enumerate(records):
+            if (found := search(record)) is not None:
+                start, end = found.span(1)
+                ids[at] = record[start:end]
+                rests[at] = record[:start] + record[end:]
+        return rests, ids
+
+    def _learn(self, records: Sequence[bytes]) -> None:
+        self._rest -= len(records)
+        if self._rest > 0:
+            return
+        for record in records[: LOOK_AT - self._looked]:
+            self._looked += 1
+            if (found := _IN_BYTES.search(record)) is not None:
+                self._marks[found[1] or found[2]] += 1
+                self._values.add(found[3])
+        mark, times = next(iter(self._marks.most_common(1)), (b"", 0))
+        if times >= max(_LEAST, _SHARE * self._looked) and len(self._values) > 1:
+            self._pattern = re.compile(re.escape(mark) + _VALUE.encode())
+        elif self._looked >= LOOK_AT:
+            self._marks.clear()
+            self._values.clear()
+            self._looked, self._rest = 0, LOOK_AGAIN
