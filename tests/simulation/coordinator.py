@@ -11,9 +11,10 @@ from simulation.agent import NEVER
 from noonday_coordinator.core.commands import Command
 from noonday_coordinator.core.events import Event, Record
 from noonday_coordinator.engine import Engine
+from noonday_coordinator.store.catalogue import CatalogueStore
 from noonday_coordinator.store.codec import from_json, kind_of, to_json
-from noonday_coordinator.store.history import SignatureHistory
 from noonday_coordinator.store.lines import LineBuffer
+from noonday_coordinator.store.windows import WindowStore
 from noonday_shared.bus.memory import MemoryBroker, MemoryBus
 from noonday_shared.keys import SigningKey
 from support.fake_host import Died
@@ -64,7 +65,8 @@ class SimulatedCoordinator:
         self.alive = False
         self._broker = broker
         self._clock = clock
-        self._history = SignatureHistory.open(Path(":memory:"))
+        self._windows = WindowStore.open(Path(":memory:"))
+        self._catalogue = CatalogueStore.open(Path(":memory:"))
         self.start()
 
     def start(self) -> None:
@@ -72,7 +74,8 @@ class SimulatedCoordinator:
         self.bus = MemoryBus(self._broker)
         self.engine = Engine(
             log=self.log,  # type: ignore[arg-type]  # same verbs, in memory
-            history=self._history,
+            windows=self._windows,
+            catalogue=self._catalogue,
             bus=self.bus,
             key=self.key,
             artifact_url=lambda app, release: f"http://127.0.0.1/{app}/{release.id}.tar.gz",
@@ -119,4 +122,5 @@ class SimulatedCoordinator:
             self.due = min(self.due, self._clock.now() + 0.02)
 
     def close(self) -> None:
-        self._history.close()
+        self._windows.close()
+        self._catalogue.close()

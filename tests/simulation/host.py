@@ -13,7 +13,8 @@ from noonday_agent.core.result import Result
 from noonday_agent.monitor import Monitor
 from noonday_agent.probes.http import ProbeResult
 from noonday_agent.runner import AppRunner
-from noonday_shared.messages import Evidence, SignatureCount
+from noonday_shared.messages import Evidence
+from noonday_shared.messages.evidence import Template
 from support.fake_host import SETTINGS, FakeHost, MortalSteps
 from support.virtual_clock import VirtualClock
 
@@ -157,15 +158,16 @@ class SimulatedHost(FakeHost):
 
     def evidence(self, boot: int, seq: int) -> Evidence:
         now = self.clock.now()
-        counted = [
-            SignatureCount(key=key, level="ERROR", text=key, count=int(n), first_seen=self.counted_since, last_seen=now)
-            for key, n in sorted(self.errors.items())
-            if n >= 1
-        ]
+        shown = {key: int(n) for key, n in sorted(self.errors.items()) if n >= 1}
         return Evidence(
             host=self.name, app="web", boot=boot, epoch=self.epoch, seq=seq, release=self.running,
-            since=self.counted_since, sent_at=now, requests=int(self.requests), records=int(self.requests),
-            signatures=tuple(counted),
+            since=self.counted_since, sent_at=now, requests=int(self.requests), records=sum(shown.values()),
+            statuses={"2xx": int(self.requests)},
+            counts={key: (n, n) for key, n in shown.items()},
+            templates=tuple(
+                Template(key=key, level="ERROR", text=key, first_seen=self.counted_since) for key in shown
+            ),
+            started_at=self.started_at,
         )  # fmt: skip
 
     def restarting(self) -> None:

@@ -11,9 +11,10 @@ import pytest
 
 from noonday_coordinator.core.commands import Enroll
 from noonday_coordinator.engine import MOST_AT_ONCE, Engine
+from noonday_coordinator.store.catalogue import CatalogueStore
 from noonday_coordinator.store.event_log import EventLog
-from noonday_coordinator.store.history import SignatureHistory
 from noonday_coordinator.store.lines import LineBuffer
+from noonday_coordinator.store.windows import WindowStore
 from noonday_shared import topology
 from noonday_shared.bus.memory import MemoryBroker, MemoryBus
 from noonday_shared.bus.protocol import Handler
@@ -41,11 +42,13 @@ def ear() -> Ear:
 @pytest.fixture
 def engine(ear: Ear, tmp_path: Path) -> Iterator[Engine]:
     log = EventLog.open(tmp_path / "events.sqlite")
-    history = SignatureHistory.open(tmp_path / "signatures.sqlite")
-    with closing(log), closing(history):
+    windows = WindowStore.open(tmp_path / "windows.sqlite")
+    catalogue = CatalogueStore.open(tmp_path / "catalogue.sqlite")
+    with closing(log), closing(windows), closing(catalogue):
         made = Engine(
             log=log,
-            history=history,
+            windows=windows,
+            catalogue=catalogue,
             bus=ear,
             key=SigningKey.new(),
             artifact_url=lambda app, release: "",

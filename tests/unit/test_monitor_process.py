@@ -12,7 +12,7 @@ import pytest
 from noonday_agent.balancers.pool import Pool
 from noonday_agent.monitor import Monitor
 from noonday_agent.probes.proof import Proof, Seen
-from noonday_agent.probes.running import seen
+from noonday_agent.probes.running import seen, started
 from noonday_shared.clock import SystemClock
 from support.fake_balancer import FakeBalancer, FakePlace
 from support.fake_host import SETTINGS, FakeHost
@@ -31,6 +31,9 @@ class Itself:
 
     def seen(self, pid: int | None) -> Seen:
         return seen(pid)
+
+    def started(self, pid: int) -> float | None:
+        return started(pid)
 
     def prove(self, pid: int | None, *, release_dir: Path, not_before: Seen) -> Proof:
         return Proof(True, "it is us.")
