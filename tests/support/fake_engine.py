@@ -17,8 +17,10 @@ from noonday_coordinator.core.state import State
 from noonday_coordinator.core.submit import submit
 from noonday_coordinator.core.view import Judgement, View
 from noonday_coordinator.store.artifacts import ArtifactStore
+from noonday_coordinator.store.catalogue import CatalogueStore
 from noonday_coordinator.store.event_log import EventLog
 from noonday_coordinator.store.lines import LineBuffer
+from noonday_coordinator.store.windows import WindowStore
 from noonday_shared.keys import SigningKey
 from noonday_shared.messages import Outcome, Phase, Snapshot
 from noonday_shared.names import ReleaseRef
@@ -101,7 +103,7 @@ class FakeBus:
 
 
 def make_context(folder: Path, clock: FakeClock, release_key: SigningKey) -> Context:
-    """Everything that the API stands on, in `folder`; its engine is a `FakeEngine`. Close its log afterwards."""
+    """Everything that the API stands on, in `folder`; its engine is a `FakeEngine`. `close_context` afterwards."""
     config = CoordinatorConfig(
         data_dir=folder / "data",
         apps_dir=folder / "apps",
@@ -120,7 +122,14 @@ def make_context(folder: Path, clock: FakeClock, release_key: SigningKey) -> Con
         bus=FakeBus(),
         log=log,
         lines=LineBuffer(),
+        windows=WindowStore.open(config.data_dir / "windows.sqlite"),
+        catalogue=CatalogueStore.open(config.data_dir / "catalogue.sqlite"),
         artifacts=ArtifactStore(config.data_dir / "artifacts"),
         capabilities=Capabilities.kept_in(config.data_dir / "artifacts.secret", config.http.base_url),
         clock=clock,
     )
+
+
+def close_context(context: Context) -> None:
+    for store in (context.log, context.windows, context.catalogue):
+        store.close()

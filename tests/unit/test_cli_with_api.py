@@ -19,7 +19,7 @@ from noonday_coordinator.core import events as e
 from noonday_coordinator.core.view import Judgement
 from noonday_shared.keys import SigningKey
 from support.fake_clock import FakeClock
-from support.fake_engine import TOKEN, FakeEngine, make_context
+from support.fake_engine import TOKEN, FakeEngine, close_context, make_context
 from support.noonday_command import own_home, said
 
 __all__ = ["own_home"]
@@ -85,7 +85,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
     engine.push("1.1.0")
     with TestClient(make_app(context)) as client:
         yield Fleet(engine, IntoApp(client), clock)
-    context.log.close()
+    close_context(context)
 
 
 def test_a_rollout_is_followed_to_its_question_and_on_to_its_end(fleet: Fleet) -> None:

@@ -121,6 +121,8 @@ def _wire(config: CoordinatorConfig, log: EventLog, stack: ExitStack) -> Context
         bus=bus,
         log=log,
         lines=lines,
+        windows=windows,
+        catalogue=catalogue,
         artifacts=artifacts,
         capabilities=capabilities,
         clock=clock,

@@ -13,14 +13,14 @@ from noonday_coordinator.api.app import make_app
 from support.api_rig import HOSTS, KEY, OLD, Api
 from support.archives import Shelf
 from support.fake_clock import FakeClock
-from support.fake_engine import make_context
+from support.fake_engine import close_context, make_context
 
 
 @pytest.fixture(scope="session")
 def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """One app for all tests: only the context behind it changes."""
     context = make_context(tmp_path_factory.mktemp("first"), FakeClock(), KEY)
-    context.log.close()
+    close_context(context)
     with TestClient(make_app(context), raise_server_exceptions=False) as http:
         yield http
 
@@ -32,7 +32,7 @@ def api(http: TestClient, tmp_path: Path) -> Iterator[Api]:
     assert isinstance(http.app, FastAPI)
     http.app.state.context = context
     yield Api(http, context, clock)
-    context.log.close()
+    close_context(context)
 
 
 @pytest.fixture

@@ -15,8 +15,10 @@ from noonday_coordinator.core.plan import Plan
 from noonday_coordinator.core.state import State
 from noonday_coordinator.core.view import View
 from noonday_coordinator.store.artifacts import ArtifactStore
+from noonday_coordinator.store.catalogue import CatalogueStore
 from noonday_coordinator.store.event_log import EventLog
 from noonday_coordinator.store.lines import LineBuffer
+from noonday_coordinator.store.windows import WindowStore
 from noonday_shared.clock import Clock, SystemClock
 from noonday_shared.errors import BadInput
 from noonday_shared.keys import PublicKey
@@ -80,6 +82,8 @@ class Context:
     bus: Connection
     log: EventLog
     lines: LineBuffer
+    windows: WindowStore
+    catalogue: CatalogueStore
     artifacts: ArtifactStore
     capabilities: Capabilities
     clock: Clock = field(default_factory=SystemClock)
