@@ -92,6 +92,7 @@ def every_event() -> list[Event]:
             values |= {"release": NEW} if "release" in values else {}
             values |= {"until": 5.0} if "until" in values else {}
             values |= {"holds": True} if "holds" in values else {}
+            values |= {"status": "muted", "rate": 0.5, "per": "second", "cluster": 7} if "rate" in values else {}
             plain.append(kind(**values))
     return [*EXAMPLES, *plain]
 

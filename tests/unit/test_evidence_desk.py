@@ -12,7 +12,6 @@ from noonday_coordinator.core.state import App, Host, State
 from noonday_coordinator.evidence_desk import EvidenceDesk
 from noonday_coordinator.store.catalogue import MOST, CatalogueStore
 from noonday_coordinator.store.windows import KEPT, ROLLOUTS, WindowStore
-from noonday_coordinator.verdict.catalogue import Mark
 from noonday_coordinator.verdict.judge import EvidenceJudge, replay
 from noonday_coordinator.verdict.protocol import Trial
 from noonday_coordinator.verdict.window import HostWindow, Window
@@ -105,25 +104,14 @@ def test_records_of_releases_that_never_went_well_are_unknown(catalogue: Catalog
     assert catalogue.frozen("web").known(ERROR.key) is not None
 
 
-def test_marks_are_kept_and_audited(catalogue: CatalogueStore) -> None:
-    catalogue.mark("web", "k", Mark("accepted", 0.1, "alice", "known", 5.0))
-    assert catalogue.marks("web") == {"k": Mark("accepted", 0.1, "alice", "known", 5.0)}
-    assert catalogue.unmark("web", "k", by="bob", why="mended", at=6.0)
-    assert not catalogue.unmark("web", "k", by="bob", why="again", at=7.0)
-    assert [(one.action, one.by, one.why) for one in catalogue.audit("web")] == [
-        ("accepted", "alice", "known"),
-        ("forgotten", "bob", "mended"),
-    ]
-
-
-def test_a_flood_of_kinds_is_bounded_and_forgets_the_oldest(catalogue: CatalogueStore) -> None:
+def test_a_flood_of_kinds_is_bounded_and_forgets_the_oldest_but_no_caveat(catalogue: CatalogueStore) -> None:
     few = tuple(template(f"kind {chr(97 + number)}") for number in range(3))
     catalogue.note("web", Window(START, {}, few))
     flood = tuple(template(f"garbage number {number} of many") for number in range(MOST))
-    catalogue.note("web", Window(START + 10, {}, flood))
+    catalogue.note("web", Window(START + 10, {}, flood), caveats={few[1].key})
     entries = catalogue.frozen("web").entries
     assert len(entries) <= MOST
-    assert not {one.key for one in few} & set(entries)
+    assert {one.key for one in few} & set(entries) == {few[1].key}
 
 
 class Fleet:

@@ -19,9 +19,9 @@ from bench.verdict.world import (
     make_world,
     template,
 )
+from noonday_coordinator.core.caveats import Mark
 from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.core.view import Judgement
-from noonday_coordinator.verdict.catalogue import Mark
 from noonday_coordinator.verdict.judge import EvidenceJudge, replay
 
 KNOBS = Knobs(seed=3, kinds=24, history=900.0, length=300.0, per_minute=120.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from noonday_coordinator.core import events as e
+from noonday_coordinator.core.caveats import Per
 from noonday_coordinator.core.events import Event, Record
 from noonday_shared.messages import Outcome
 from noonday_shared.names import ReleaseRef
@@ -25,6 +26,8 @@ def say(event: Event) -> str:
             | e.HostUndrained()
             | e.ReleasePushed()
             | e.ReleaseUnblocked()
+            | e.CaveatMarked()
+            | e.CaveatForgotten()
             | e.LogsWatched()
         ):
             return _outside(event)
@@ -46,6 +49,8 @@ Outside = (
     | e.HostUndrained
     | e.ReleasePushed
     | e.ReleaseUnblocked
+    | e.CaveatMarked
+    | e.CaveatForgotten
     | e.LogsWatched
 )
 
@@ -67,10 +72,42 @@ def _outside(event: Outside) -> str:
             return f"{app} {release.version} ({release.digest[:8]}, {size} bytes) was pushed."
         case e.ReleaseUnblocked(app, release, why):
             return f"{app} {release.version} may be rolled out again{_because(why)}."
+        case e.CaveatMarked():
+            return _marked(event)
+        case e.CaveatForgotten(app, key, why, level, text):
+            return f"No caveat of {app} any more: {_caveat(key, level, text)}{_because(why)}."
         case e.LogsWatched(app):
             return f"Somebody follows the logs of {app}."
         case _:
             assert_never(event)
+
+
+def _marked(event: e.CaveatMarked) -> str:
+    how = "muted" if event.status == "muted" else f"accepted at {rate(event.rate, event.per)}"
+    kinds = ", with every kind of record like it" if event.cluster else ""
+    return f"Caveat of {event.app}: {_caveat(event.key, event.level, event.text)}{kinds}, {how}{_because(event.why)}."
+
+
+def rate(value: float, per: Per) -> str:
+    """As people say it: '5.2 % of requests', '3.1 a minute'."""
+    match per:
+        case "request":
+            return f"{figure(100 * value)} % of requests"
+        case "second":
+            return f"{figure(60 * value)} a minute"
+        case _:
+            return figure(value)
+
+
+def figure(value: float) -> str:
+    """Two digits that count, or all before the point."""
+    return f"{value:,.0f}" if value >= 99.5 else f"{value:.2g}"
+
+
+def _caveat(key: str, level: str, text: str) -> str:
+    first = text.partition("\n")[0].strip()
+    shown = first if len(first) <= 90 else f"{first[:89]}…"
+    return f"{level or 'record'} '{shown}' ({key})" if shown else key
 
 
 Inside = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from noonday_coordinator.core.caveats import Per, Status
 from noonday_coordinator.core.policy import Policy
 from noonday_shared.names import ReleaseRef
 from noonday_shared.release.manifest import ReleaseManifest
@@ -93,6 +94,28 @@ class Unblock:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkCaveat:
+    """`key`: of a kind of record, or the name of another unit. The others as in `core.caveats.Mark`."""
+
+    app: str
+    key: str
+    status: Status
+    why: str
+    rate: float = 0.0
+    per: Per = "request"
+    cluster: int = 0
+    level: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetCaveat:
+    app: str
+    key: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class WatchLogs:
     app: str
     until: float
@@ -111,5 +134,7 @@ Command = (
     | Remove
     | Push
     | Unblock
+    | MarkCaveat
+    | ForgetCaveat
     | WatchLogs
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from noonday_coordinator.core.caveats import Per, Status
 from noonday_coordinator.core.policy import Policy
 from noonday_shared.messages import Goal, Outcome, Phase, TroubleReport
 from noonday_shared.names import ReleaseRef
@@ -93,6 +94,10 @@ class Finding:
     """The known template that is most like it; empty when none is."""
     holds: bool = False
     """A person should look, so nothing is promoted meanwhile."""
+    per: Per = ""
+    """What the rates are measured in."""
+    excuse: str = ""
+    """Why it is not held against the release though its numbers would be, as in 'caveat', 'shared', 'reworded'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +254,32 @@ class RolloutEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class CaveatMarked:
+    """A person says that this is known. `rollout`: the one under way, in which it counts from now on; or empty."""
+
+    app: str
+    key: str
+    status: Status
+    why: str
+    rate: float = 0.0
+    per: Per = "request"
+    cluster: int = 0
+    level: str = ""
+    text: str = ""
+    rollout: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CaveatForgotten:
+    app: str
+    key: str
+    why: str = ""
+    level: str = ""
+    text: str = ""
+    rollout: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LogsWatched:
     """Somebody follows the app's logs until this instant (seconds since the epoch)."""
 
@@ -277,6 +308,8 @@ Event = (
     | Paused
     | Resumed
     | RolloutEnded
+    | CaveatMarked
+    | CaveatForgotten
     | LogsWatched
 )
 

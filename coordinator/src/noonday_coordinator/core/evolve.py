@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TypeVar, assert_never
 
 from noonday_coordinator.core import events as e
+from noonday_coordinator.core.caveats import Mark
 from noonday_coordinator.core.state import App, AppOnHost, Host, HostState, InRollout, Release, Rollout, State
 
 V = TypeVar("V")
@@ -23,6 +24,8 @@ def evolve(state: State, record: e.Record) -> State:
             return replace(state, term=term)
         case e.ReleasePushed() | e.ReleaseUnblocked() | e.LogsWatched() as event:
             return _app_event(state, record, event)
+        case e.CaveatMarked() | e.CaveatForgotten() as event:
+            return _caveat(state, record, event)
         case e.RolloutStarted() as event:
             return _started(state, record, event)
         case e.RolloutEnded() as event:
@@ -144,6 +147,25 @@ def _blocked(app: App, rollout: Rollout, reason: str) -> App:
         return app
     blocked = replace(release, blocked=f"rolled back in {rollout.id}: {reason}")
     return replace(app, releases=_put(app.releases, release.ref.version, blocked))
+
+
+def _caveat(state: State, record: e.Record, event: e.CaveatMarked | e.CaveatForgotten) -> State:
+    """It counts at once, also in the rollout under way: the event's place in the log says from when on."""
+    mark = _mark(record, event) if isinstance(event, e.CaveatMarked) else None
+    app = state.app(event.app)
+    others = {key: one for key, one in app.caveats.items() if key != event.key}
+    app = replace(app, caveats=_put(others, event.key, mark) if mark else others)
+    state = replace(state, apps=_put(state.apps, app.name, app))
+    rollout = state.rollouts.get(event.rollout)
+    if rollout is None:
+        return state
+    return _with_rollout(state, replace(rollout, marked=_put(rollout.marked, event.key, mark)))
+
+
+def _mark(record: e.Record, event: e.CaveatMarked) -> Mark:
+    return Mark(
+        event.status, event.rate, record.by, event.why, record.at, event.per, event.cluster, event.level, event.text
+    )
 
 
 RolloutEvent = (

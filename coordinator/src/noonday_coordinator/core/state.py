@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from noonday_coordinator.core.caveats import Mark
 from noonday_coordinator.core.events import Assigned, End, Finding, Report, Stage
 from noonday_coordinator.core.policy import Policy
 from noonday_shared.messages import Goal
@@ -91,6 +92,8 @@ class App:
     watch_until: float = 0.0
     releases: Mapping[str, Release] = field(default_factory=dict)
     """By version."""
+    caveats: Mapping[str, Mark] = field(default_factory=dict)
+    """By key of a kind of record, or by another unit's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,8 @@ class Rollout:
     verdict: str = ""
     findings: tuple[Finding, ...] = ()
     requests: int = 0
+    marked: Mapping[str, Mark | None] = field(default_factory=dict)
+    """Caveats that people changed since it began; None: forgotten."""
 
     @property
     def members(self) -> tuple[str, ...]:

@@ -36,6 +36,8 @@ def submit(state: State, view: View, command: c.Command, *, now: float, by: str)
             return _push(state, command)
         case c.Unblock():
             return _unblock(state, command)
+        case c.MarkCaveat() | c.ForgetCaveat():
+            return (_caveat(state, command),)
         case c.WatchLogs(app, until):
             return (e.LogsWatched(app, until),)
 
@@ -144,6 +146,20 @@ def _unblock(state: State, command: c.Unblock) -> tuple[e.Event, ...]:
     if not release.blocked:
         raise _refused("not-blocked", f"{command.app} {command.version} is not blocked", "noonday deploy")
     return (e.ReleaseUnblocked(command.app, release.ref, command.why),)
+
+
+def _caveat(state: State, command: c.MarkCaveat | c.ForgetCaveat) -> e.Event:
+    app = state.app(command.app)
+    if isinstance(command, c.MarkCaveat):
+        return e.CaveatMarked(
+            command.app, command.key, command.status, command.why, command.rate, command.per, command.cluster,
+            command.level, command.text, app.active,
+        )  # fmt: skip
+    mark = app.caveats.get(command.key)
+    if mark is None:
+        text = f"{command.key} is no caveat of {command.app}"
+        raise _refused("no-such-caveat", text, f"noonday caveats list {command.app}")
+    return e.CaveatForgotten(command.app, command.key, command.why, mark.level, mark.text, app.active)
 
 
 def _under_way(state: State, app: str) -> Rollout:

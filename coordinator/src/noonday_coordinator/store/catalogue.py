@@ -1,16 +1,16 @@
-"""The catalogue on disk: what each app's log was ever seen to hold, and what people said of it."""
+"""The catalogue on disk: what each app's log was ever seen to hold. What people say of it is in the event log."""
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from noonday_coordinator.store.blob import Blob
 from noonday_coordinator.store.sqlite import open_lossy, written
-from noonday_coordinator.verdict.catalogue import START, Catalogue, Cluster, Clusters, Entry, Mark
+from noonday_coordinator.verdict.catalogue import START, Catalogue, Cluster, Clusters, Entry
 from noonday_coordinator.verdict.window import HostWindow, Window
 from noonday_shared.messages.evidence import IDENTITY_VERSION
 
@@ -27,36 +27,16 @@ CREATE TABLE IF NOT EXISTS clusters (
 CREATE TABLE IF NOT EXISTS times (
   app TEXT PRIMARY KEY, seconds REAL NOT NULL, start_seconds REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS marks (
-  app TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (app, key)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS audit (
-  number INTEGER PRIMARY KEY, app TEXT NOT NULL, key TEXT NOT NULL, at REAL NOT NULL, by TEXT NOT NULL,
-  action TEXT NOT NULL, why TEXT NOT NULL
-) STRICT;
 """
 _RULE, _WHAT = "catalogue", "The catalogue of log records"
 _ENTRY: Blob[Entry] = Blob("entry", Entry)
 _CLUSTER: Blob[Cluster] = Blob("cluster", Cluster)
-_MARK: Blob[Mark] = Blob("mark", Mark)
-
-
-@dataclass(frozen=True, slots=True)
-class Audited:
-    """What a person did to a caveat: 'accepted', 'muted' or 'forgotten'. `at`: seconds since the epoch."""
-
-    key: str
-    at: float
-    by: str
-    action: str
-    why: str
 
 
 @dataclass(slots=True)
 class _App:
     entries: dict[str, Entry] = field(default_factory=dict)
     clusters: Clusters = field(default_factory=Clusters)
-    marks: dict[str, Mark] = field(default_factory=dict)
     seconds: float = 0.0
     start_seconds: float = 0.0
 
@@ -76,8 +56,9 @@ class CatalogueStore:
         store._load()
         return store
 
-    def note(self, app: str, window: Window) -> None:
-        """Count what a window holds: once each. Raises `Temporary` when the disk refuses."""
+    def note(self, app: str, window: Window, caveats: Container[str] = ()) -> None:
+        """Count what a window holds: once each; entries of `caveats` are never forgotten. Raises `Temporary` when the
+        disk refuses."""
         with self._lock:
             known = self._apps.setdefault(app, _App())
             changed = _new_entries(known, window)
@@ -87,7 +68,7 @@ class CatalogueStore:
                 known.seconds += seen.seconds
                 known.start_seconds += seen.seconds if starting else 0.0
                 changed |= _count(known, host, seen, window.ends, starting=starting)
-            gone = _forgotten(known)
+            gone = _forgotten(known, caveats)
             self._write(app, known, sorted(changed - gone), sorted(clusters), sorted(gone))
 
     def frozen(self, app: str, untrusted: Iterable[str] = ()) -> Catalogue:
@@ -101,37 +82,6 @@ class CatalogueStore:
                 seconds=known.seconds,
                 start_seconds=known.start_seconds,
             )
-
-    def marks(self, app: str) -> Mapping[str, Mark]:
-        """The caveats, by template key."""
-        with self._lock:
-            return dict(self._apps[app].marks) if app in self._apps else {}
-
-    def mark(self, app: str, key: str, mark: Mark) -> None:
-        """A person accepts or mutes a kind of record; kept in the audit."""
-        with self._lock:
-            with written(self._connection, rule=_RULE, what=_WHAT):
-                self._connection.execute("INSERT OR REPLACE INTO marks VALUES (?, ?, ?)", (app, key, _MARK.pack(mark)))
-                self._audit(app, key, mark.at, mark.by, mark.status, mark.why)
-            self._apps.setdefault(app, _App()).marks[key] = mark
-
-    def unmark(self, app: str, key: str, *, by: str, why: str, at: float) -> bool:
-        """Forget a caveat; whether there was one. Kept in the audit."""
-        with self._lock:
-            marks = self._apps[app].marks if app in self._apps else {}
-            if key not in marks:
-                return False
-            with written(self._connection, rule=_RULE, what=_WHAT):
-                self._connection.execute("DELETE FROM marks WHERE app = ? AND key = ?", (app, key))
-                self._audit(app, key, at, by, "forgotten", why)
-            del marks[key]
-            return True
-
-    def audit(self, app: str) -> tuple[Audited, ...]:
-        """What people did to the app's caveats, oldest first."""
-        statement = "SELECT key, at, by, action, why FROM audit WHERE app = ? ORDER BY number"
-        with self._lock:
-            return tuple(Audited(*row) for row in self._connection.execute(statement, (app,)))
 
     def close(self) -> None:
         with self._lock:
@@ -147,8 +97,6 @@ class CatalogueStore:
             clusters.setdefault(app, []).append(_CLUSTER.unpack(body))
         for app, found in clusters.items():
             self._apps.setdefault(app, _App()).clusters = Clusters(found)
-        for app, key, body in self._connection.execute("SELECT app, key, body FROM marks").fetchall():
-            self._apps.setdefault(app, _App()).marks[key] = _MARK.unpack(body)
         for app, seconds, start in self._connection.execute("SELECT app, seconds, start_seconds FROM times").fetchall():
             known = self._apps.setdefault(app, _App())
             known.seconds, known.start_seconds = seconds, start
@@ -163,10 +111,6 @@ class CatalogueStore:
             self._connection.execute("INSERT OR REPLACE INTO times VALUES (?, ?, ?)", times)
             drop = "DELETE FROM entries WHERE app = ? AND identity = ? AND key = ?"
             self._connection.executemany(drop, [(app, IDENTITY_VERSION, key) for key in gone])
-
-    def _audit(self, app: str, key: str, at: float, by: str, action: str, why: str) -> None:
-        statement = "INSERT INTO audit (app, key, at, by, action, why) VALUES (?, ?, ?, ?, ?, ?)"
-        self._connection.execute(statement, (app, key, at, by, action, why))
 
 
 def _new_entries(known: _App, window: Window) -> set[str]:
@@ -206,12 +150,12 @@ def _count(known: _App, host: str, seen: HostWindow, ends: float, *, starting: b
     return changed
 
 
-def _forgotten(known: _App) -> set[str]:
-    """Takes out the entries that are too many, those with a mark never."""
+def _forgotten(known: _App, caveats: Container[str]) -> set[str]:
+    """Takes out the entries that are too many, caveats never."""
     over = len(known.entries) - MOST
     if over <= 0:
         return set()
-    free = [key for key in known.entries if key not in known.marks]
+    free = [key for key in known.entries if key not in caveats]
     gone = set(sorted(free, key=lambda key: (known.entries[key].last_seen, key))[: over + MOST // 20])
     for key in gone:
         del known.entries[key]

@@ -6,11 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from noonday_coordinator.core.caveats import Mark
 from noonday_coordinator.statistics.eprocess import EProcess
 from noonday_coordinator.statistics.spending import band_of, log_threshold
 from noonday_coordinator.statistics.window import Window as Counts
-from noonday_coordinator.verdict.catalogue import Entry, Mark
-from noonday_coordinator.verdict.counting import ERRORS, family_of
+from noonday_coordinator.verdict.catalogue import Entry
+from noonday_coordinator.verdict.caveats import Caveats
+from noonday_coordinator.verdict.counting import ERRORS
 from noonday_coordinator.verdict.unit import Unit
 
 if TYPE_CHECKING:
@@ -22,8 +24,6 @@ ALLOWANCE = 5
 """New kinds of INFO that any release may bring."""
 QUIET = 300.0
 """Seconds after which something rare and new no longer holds."""
-_AT_THIS_RATE = 2.0
-"""A caveat covers up to twice the rate at which it was accepted."""
 
 Excuse = Literal["", "over", "caveat", "shared", "reworded", "asked to hold", "information"]
 
@@ -36,20 +36,20 @@ class Opinion:
     holds: bool = False
     excuse: Excuse = ""
     nearest: Entry | None = None
+    mark: Mark | None = None
+    """The caveat that covers it, or that it goes beyond."""
 
 
-def opinion(session: RolloutSession, unit: Unit) -> Opinion:
+def opinion(session: RolloutSession, unit: Unit, caveats: Caveats) -> Opinion:
     """Of a unit that the new side has shown."""
-    mark = session.trial.marks.get(unit.about.key)
-    if mark is not None and mark.status == "muted":
-        return Opinion(excuse="caveat")
+    mark = caveats.of(unit.about)
     found = session.nearest.of(unit.about.text) if not unit.about.known and unit.about.text else None
     nearest = found[0] if found else None
+    if mark is not None and (not unit.crosses or caveats.covers(mark, unit)):
+        return Opinion(excuse="caveat", nearest=nearest, mark=mark)
     if not unit.crosses:
-        rare = mark is None and _rare_but_new(session, unit) and not (found and reworded(session, unit, found[0]))
+        rare = _rare_but_new(session, unit) and not (found and reworded(session, unit, found[0]))
         return Opinion(holds=rare, nearest=nearest)
-    if mark is not None and _within(mark, session, unit):
-        return Opinion(excuse="caveat", nearest=nearest)
     if rises_elsewhere(session, unit):
         return Opinion(holds=True, excuse="shared", nearest=nearest)
     if found and reworded(session, unit, found[0]):
@@ -60,7 +60,7 @@ def opinion(session: RolloutSession, unit: Unit) -> Opinion:
         return Opinion(holds=True, excuse="asked to hold", nearest=nearest)
     if unit.last_seen <= session.ends - PRESENT:
         return Opinion(holds=True, excuse="over", nearest=nearest)
-    return Opinion(blames=True, holds=True, nearest=nearest)
+    return Opinion(blames=True, holds=True, nearest=nearest, mark=mark)
 
 
 def _rare_but_new(session: RolloutSession, unit: Unit) -> bool:
@@ -68,11 +68,6 @@ def _rare_but_new(session: RolloutSession, unit: Unit) -> bool:
     if unit.about.known or unit.y or band_of(unit.about.level) != "error" or unit.alpha == 0:
         return False
     return unit.last_seen > session.ends - QUIET
-
-
-def _within(mark: Mark, session: RolloutSession, unit: Unit) -> bool:
-    e_new = session.exposure[family_of(unit.about.unit)][0]
-    return mark.rate <= 0 or (e_new > 0 and unit.x / e_new <= _AT_THIS_RATE * mark.rate)
 
 
 def rises_elsewhere(session: RolloutSession, unit: Unit) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from noonday_shared.messages.evidence import Template
 
@@ -21,17 +20,6 @@ _MOST_TOKENS = 60
 WILD = "<*>"
 _MOST_CANDIDATES = 200
 _Bucket = tuple[str, str, int, str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A caveat: a person says that this is known. `rate`: episodes per request when it was accepted; 0 for any."""
-
-    status: Literal["accepted", "muted"]
-    rate: float = 0.0
-    by: str = ""
-    why: str = ""
-    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

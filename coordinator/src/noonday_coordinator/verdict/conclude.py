@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from noonday_coordinator.core.events import Finding
@@ -11,6 +12,7 @@ from noonday_coordinator.core.view import Judgement
 from noonday_coordinator.statistics.goodturing import beyond_budget
 from noonday_coordinator.statistics.spending import band_of, log_threshold
 from noonday_coordinator.verdict.blame import ALLOWANCE, Opinion, opinion, shared_troubles
+from noonday_coordinator.verdict.caveats import Caveats, per
 from noonday_coordinator.verdict.counting import ERRORS, family_of
 from noonday_coordinator.verdict.limits import Case, broken_limits
 from noonday_coordinator.verdict.power import powerful
@@ -29,13 +31,14 @@ _NO_REQUESTS = 60.0
 
 def conclude(session: RolloutSession, rollout: Rollout, hosts: Mapping[str, AppOnHost], now: float) -> Judgement:
     """Changes nothing."""
+    caveats = Caveats(session, rollout)
     findings = (
         *broken_limits(Case(rollout, hosts, now)),
-        *_units(session),
+        *_units(session, caveats),
         *_shared(session),
-        *_novelty(session),
-        *_silence(session),
-        *_gauges(session),
+        *_novelty(session, caveats),
+        *_silence(session, caveats),
+        *_gauges(session, caveats),
         *_incomplete(session),
         *_elsewhere(session),
     )
@@ -67,12 +70,12 @@ def _verdict(
     return "promote", f"nothing is new with {session.trial.rollout.release}{seen}"
 
 
-def _units(session: RolloutSession) -> list[Finding]:
+def _units(session: RolloutSession, caveats: Caveats) -> list[Finding]:
     found, known = [], []
     for _, unit in sorted(session.units.items()):
         if not unit.x or not unit.alpha:
             continue
-        seen = opinion(session, unit)
+        seen = opinion(session, unit, caveats)
         if unit.crosses or seen.holds or (not unit.about.known and band_of(unit.about.level) != "other"):
             found.append(_finding(session, unit, seen))
         elif unit.about.known and unit.about.kind == "template" and band_of(unit.about.level) == "error":
@@ -101,6 +104,8 @@ def _finding(session: RolloutSession, unit: Unit, seen: Opinion) -> Finding:
         rate_there=rates[1],
         nearest=seen.nearest.text if seen.nearest else "",
         holds=seen.holds,
+        per=per(session, about.unit),
+        excuse=seen.excuse,
     )
 
 
@@ -129,13 +134,13 @@ def _shared(session: RolloutSession) -> list[Finding]:
         )
         finding = Finding(
             one.unit, "shared-trouble", False, words, unit=one.unit,
-            rate_here=one.here, rate_there=one.there, holds=True,
+            rate_here=one.here, rate_there=one.there, holds=True, per=per(session, one.unit), excuse="shared",
         )  # fmt: skip
         found.append(finding)
     return found
 
 
-def _novelty(session: RolloutSession) -> list[Finding]:
+def _novelty(session: RolloutSession, caveats: Caveats) -> list[Finding]:
     """More kinds of INFO that nobody has seen than the log's own tail, and a person's attention, would explain."""
     new = [
         unit
@@ -149,10 +154,10 @@ def _novelty(session: RolloutSession) -> list[Finding]:
         return []
     examples = ", ".join(f"'{headline(unit.about.text)}'" for unit in fresh[:3])
     words = f"{len(fresh)} new kinds of record that are no errors, {budget:.1f} were to be expected: {examples}, …"
-    return [Finding("novelty", "new-record", False, words, unit="novelty", holds=True)]
+    return [_unless_muted(Finding("novelty", "new-record", False, words, unit="novelty", holds=True), caveats)]
 
 
-def _silence(session: RolloutSession) -> list[Finding]:
+def _silence(session: RolloutSession, caveats: Caveats) -> list[Finding]:
     found = []
     renamed = session.renamed()
     threshold = log_threshold(session.policy.sensitivity / max(len(session.silences), 1))
@@ -169,24 +174,36 @@ def _silence(session: RolloutSession) -> list[Finding]:
         )
         finding = Finding(
             about.key, "silence", False, words, level=about.level, text=about.text, samples=about.samples[:3],
-            unit=name, e=silence.e_value, rate_here=here, rate_there=there, holds=True,
+            unit=f"silence:{about.key}", e=silence.e_value, rate_here=here, rate_there=there, holds=True,
+            per=per(session, name),
         )  # fmt: skip
-        found.append(finding)
+        found.append(_unless_muted(finding, caveats))
     quiet = session.without_requests(_NO_REQUESTS)
     if quiet:
         words = f"hardly any request reaches {listed(quiet)}, though the old servers are busy"
-        found.append(Finding("requests", "silence", False, words, unit="requests", holds=True))
+        finding = Finding("requests", "silence", False, words, unit="silence:requests", holds=True)
+        found.append(_unless_muted(finding, caveats))
     return found
 
 
-def _gauges(session: RolloutSession) -> list[Finding]:
-    return [
+def _gauges(session: RolloutSession, caveats: Caveats) -> list[Finding]:
+    found = [
         Finding(
             one.gauge, "gauge", False, one.words, unit=f"gauge:{one.gauge}",
             rate_here=one.here, rate_there=one.there, holds=True,
         )
         for one in session.gauges.moved()
     ]  # fmt: skip
+    return [_unless_muted(one, caveats) for one in found]
+
+
+def _unless_muted(finding: Finding, caveats: Caveats) -> Finding:
+    """As a caveat, if a person said so of this unit."""
+    mark = caveats.muted(finding.unit)
+    if mark is None:
+        return finding
+    words = f"{finding.words}; a caveat, muted by {mark.by or 'a person'}"
+    return replace(finding, words=words, holds=False, excuse="caveat")
 
 
 def _incomplete(session: RolloutSession) -> list[Finding]:
@@ -215,6 +232,7 @@ def _elsewhere(session: RolloutSession) -> list[Finding]:
             samples=unit.about.samples[:3],
             unit=unit.about.unit,
             rate_there=unit.y / max(session.exposure[family_of(unit.about.unit)][1], 1e-9),
+            per=per(session, unit.about.unit),
         )
         for unit in units[:10]
     ]

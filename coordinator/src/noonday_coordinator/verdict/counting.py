@@ -54,6 +54,7 @@ class Counting:
         self.edges = edges
         self._templates: dict[str, Template] = {}
         self._units: dict[str, str] = {}
+        self._found: dict[str, int] = {}
         self._new_units: set[str] = set()
         self.about: dict[str, About] = {
             ERRORS: About(ERRORS, "errors", "ERROR", True),
@@ -113,6 +114,12 @@ class Counting:
             self._units[key] = unit
         return unit
 
+    def cluster_of(self, about: About) -> int:
+        """The catalogue's cluster that a unit's records belong to; 0 when there is none."""
+        entry = self._catalogue.entries.get(about.key)
+        cluster = entry.cluster if entry else self._found.get(about.key, 0)
+        return cluster if cluster <= self._newest else 0
+
     def _template(self, key: str) -> Template | None:
         told, entry = self._templates.get(key), self._catalogue.entries.get(key)
         if told is None and entry is not None:
@@ -123,6 +130,7 @@ class Counting:
 
     def _unseen(self, template: Template) -> str:
         cluster = self._clusters.find(template)
+        self._found[template.key] = cluster.id
         if cluster.id in self._restless or cluster.id > self._newest:
             return f"cluster:{cluster.id}"
         return f"template:{template.key}"

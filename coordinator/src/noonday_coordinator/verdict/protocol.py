@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from noonday_coordinator.core.caveats import Mark
 from noonday_coordinator.core.state import AppOnHost, Rollout
 from noonday_coordinator.core.view import Judgement
-from noonday_coordinator.verdict.catalogue import Catalogue, Mark
+from noonday_coordinator.verdict.catalogue import Catalogue
 from noonday_coordinator.verdict.window import Window
 from noonday_shared.messages.evidence import Template
 
@@ -20,7 +21,7 @@ class Trial:
     rollout: Rollout
     catalogue: Catalogue = field(default_factory=Catalogue)
     marks: Mapping[str, Mark] = field(default_factory=dict)
-    """The caveats, by template key."""
+    """The caveats then, by template key or unit; what people change since is in the rollout."""
     before: tuple[Window, ...] = ()
 
 

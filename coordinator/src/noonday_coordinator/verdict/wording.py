@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from noonday_coordinator.verdict.blame import Opinion
 from noonday_coordinator.verdict.unit import Unit
+from noonday_coordinator.words import figure
+from noonday_coordinator.words import rate as rate_of
 
 if TYPE_CHECKING:
     from noonday_coordinator.verdict.session import RolloutSession
@@ -15,7 +17,7 @@ _WHAT = {"status:5xx": "answers with 5xx", "status:4xx": "answers with 4xx", "re
 _EXCUSES = {
     "": "",
     "over": "; it has stopped since",
-    "caveat": "; a person accepted it",
+    "caveat": "",
     "shared": "; it rises on old servers as well: not this release",
     "reworded": "; it took the place of a known record",
     "asked to hold": "; the policy wants a person to look",
@@ -67,14 +69,20 @@ def _elsewhere(session: RolloutSession, unit: Unit, rates: tuple[float, float]) 
 def _tail(unit: Unit, seen: Opinion) -> str:
     rare = " (too few to blame it, so a person looks)" if seen.holds and not unit.crosses else ""
     odds = f", odds {unit.e:,.0f} to 1" if unit.crosses and unit.e < 1e9 else ""
-    return f"{odds}{_EXCUSES[seen.excuse]}{rare}"
+    return f"{odds}{_EXCUSES[seen.excuse]}{_caveat(seen)}{rare}"
+
+
+def _caveat(seen: Opinion) -> str:
+    if seen.mark is None:
+        return ""
+    if seen.excuse != "caveat":
+        return f"; far beyond the caveat, accepted at {rate_of(seen.mark.rate, seen.mark.per)}"
+    return f"; a caveat, {seen.mark.status} by {seen.mark.by or 'a person'}"
 
 
 def share(session: RolloutSession, rate: float) -> str:
     """A rate as people say it."""
-    if session.by_requests:
-        return f"{100 * rate:.2g} %"
-    return f"{60 * rate:.2g} a minute"
+    return f"{figure(100 * rate)} %" if session.by_requests else f"{figure(60 * rate)} a minute"
 
 
 def headline(text: str) -> str:
