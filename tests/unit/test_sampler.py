@@ -112,10 +112,11 @@ def test_what_was_counted_before_anybody_listened_is_no_increase() -> None:
 def test_an_agent_of_another_identity_version_is_named_and_never_counted() -> None:
     sampler = Sampler(since=0.0)
     assert not sampler.add(evidence(1, {"a": (1, 1)}, identity_version=1), 10.0)
-    assert "until its agent is of the same version" in sampler.strangers["web", "web-1"]
-    assert sampler.apps() == []
+    assert "until its agent is of the same version" in sampler.refused("web", "web-1")
+    (window,) = sampler.cut("web", 20.0)
+    assert (window.hosts, list(window.refused)) == ({}, ["web-1"])
     sampler.add(evidence(2, {"a": (1, 1)}), 20.0)
-    assert sampler.strangers == {}
+    assert sampler.refused("web", "web-1") == ""
 
 
 def test_a_window_is_cut_when_all_hosts_told_something_or_the_longest_time_is_over() -> None:

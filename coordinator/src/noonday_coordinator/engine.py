@@ -29,7 +29,7 @@ from noonday_coordinator.core.state import State
 from noonday_coordinator.core.submit import submit
 from noonday_coordinator.core.view import View
 from noonday_coordinator.evidence_desk import EvidenceDesk
-from noonday_coordinator.inbox import Stranger, open_evidence, open_snapshot, report_of
+from noonday_coordinator.inbox import Stranger, Useless, open_evidence, open_snapshot, report_of
 from noonday_coordinator.outgoing import Outgoing
 from noonday_coordinator.store.catalogue import CatalogueStore
 from noonday_coordinator.store.event_log import EventLog
@@ -44,7 +44,7 @@ from noonday_shared.crashpoint import crashpoint
 from noonday_shared.envelope import seal
 from noonday_shared.errors import BadInput, NoondayError, Temporary
 from noonday_shared.keys import SigningKey
-from noonday_shared.messages import Snapshot
+from noonday_shared.messages import Evidence, Snapshot
 from noonday_shared.messages.assignment import KIND as ASSIGNMENT
 from noonday_shared.names import ReleaseRef
 
@@ -159,7 +159,7 @@ class Engine:
                 self.trouble = "The engine met an error of its own; see the coordinator's log."
                 _log.exception("The engine met an error of its own.")
             else:
-                self.trouble = ""
+                self.trouble = self._desk.trouble
 
     def turn(self) -> None:
         """Handle what arrived, do what follows, say what is due."""
@@ -171,6 +171,7 @@ class Engine:
             self._wake.set()
         now = self._clock.now()
         self.view = replace(self.view, judgements=self._desk.turn(self.state, now))
+        self._note_hosts(now)
         for _ in range(MOST_ROUNDS):
             events = decide(self.state, self.view, now)
             if not events:
@@ -225,7 +226,6 @@ class Engine:
         if snapshot.order <= self._newest(snapshot.host):
             return
         self.snapshots = {**self.snapshots, snapshot.host: snapshot}
-        self.notices = {**self.notices, snapshot.host: snapshot.notices}
         self.view = replace(self.view, last_seen={**self.view.last_seen, snapshot.host: now})
         events = self._reported(snapshot)
         if events:
@@ -248,13 +248,31 @@ class Engine:
         return events
 
     def _on_evidence(self, raw: bytes) -> None:
+        now = self._clock.now()
         try:
             evidence = open_evidence(raw, self.state.hosts)
+        except Useless as error:
+            self._desk.refuse(error.host, error.app if error.app in self.state.apps else "", error.text, now)
         except BadInput as error:
             _log.warning("%s", error)
-            return
-        if self._desk.add(evidence, self._clock.now()):
+        else:
+            self._take(evidence, now)
+
+    def _take(self, evidence: Evidence, now: float) -> None:
+        if evidence.app not in self.state.apps:
+            why = f"{evidence.host} tells of the app {evidence.app}, of which no release was ever pushed"
+            self._desk.refuse(evidence.host, "", why, now)
+        elif self._desk.add(evidence, now):
             self._lines.add(evidence)
+
+    def _note_hosts(self, now: float) -> None:
+        """What hosts say of themselves, and what of their words is not taken in."""
+        refused = self._desk.refusals(now)
+        hosts = {*self.snapshots, *refused}
+        said = {host: self.snapshots[host].notices if host in self.snapshots else () for host in hosts}
+        notices = {host: (*said[host], *refused.get(host, ())) for host in sorted(hosts)}
+        if notices != self.notices:
+            self.notices = notices
 
 
 def _name(event: Event) -> str:

@@ -7,6 +7,8 @@ counting, and one longer window tells it all later.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from noonday_coordinator.core.events import Stage
 from noonday_coordinator.core.state import App, Rollout, State
@@ -17,7 +19,7 @@ from noonday_coordinator.store.windows import Arrival, Cut, WindowStore
 from noonday_coordinator.verdict.protocol import Judge, Trial
 from noonday_coordinator.verdict.sampler import SOONEST, Sampler
 from noonday_coordinator.verdict.window import WINDOW, Window
-from noonday_shared.errors import NoondayError
+from noonday_shared.errors import NoondayError, Permanent
 from noonday_shared.messages import Evidence
 
 BEFORE = 2 * 3600.0
@@ -55,6 +57,7 @@ class EvidenceDesk:
         """By host and app."""
         self.trouble = ""
         """What the disk refuses now, in words."""
+        self._told = ""
         self._resume()
 
     def add(self, evidence: Evidence, now: float) -> bool:
@@ -93,13 +96,123 @@ class EvidenceDesk:
             self._made.pop(gone, None)
         for rollout in active.values():
             # Before anything is cut: what a window belongs to must be known.
-            self._bear(lambda rollout=rollout: self._hear(state, rollout))  # type: ignore[misc]
+            with self._bearing():
+                self._hear(state, rollout)
         for app in self._sampler.apps():
-            self._bear(lambda app=app: self._cut(app, active.get(app), now))  # type: ignore[misc]
-        self._bear(self._remember)
-        found = {}
-        for rollout in active.values():
-            judgement = self._judgement(state, rollout, now) if rollout.stage in JUDGED else None
-            if judgement is not None:
-                found[rollout.id] = judgement
-        return found
+            with self._bearing():
+                self._cut(state.app(app), active.get(app), now)
+        with self._bearing():
+            self._remember()
+        judgements = {
+            rollout.id: self._judgement(state, rollout, now) for rollout in active.values() if rollout.stage in JUDGED
+        }
+        return {rollout: judgement for rollout, judgement in judgements.items() if judgement is not None}
+
+    def _cut(self, of: App, rollout: Rollout | None, now: float) -> None:
+        app = of.name
+        if rollout is not None and rollout.id not in self._hearings:
+            return
+        if app not in self._waiting:
+            longest = _length(rollout, now) if rollout else QUIET_WINDOW
+            if not self._sampler.due(app, now, longest, longest - WINDOW + SOONEST if rollout else SOONEST):
+                return
+            windows = self._sampler.cut(app, now)
+            name = rollout.id if rollout else ""
+            cut = Cut.of(app, windows, self._sampler.bases(app), rollout=name, at=now)
+            self._waiting[app] = (cut, windows, name)
+            self._fresh = [one for one in self._fresh if one[1].app != app]
+        self._keep(of)
+
+    def _keep(self, app: App) -> None:
+        cut, windows, rollout = self._waiting[app.name]
+        self._windows.write(cut)
+        del self._waiting[app.name]
+        if rollout in self._hearings:
+            self._hearings[rollout].take(windows)
+            self._made.pop(rollout, None)
+        for window in windows:
+            self._catalogue.note(app.name, window, app.caveats)
+
+    def _remember(self) -> None:
+        """Messages that no window holds yet go to disk, but for those of apps whose window waits to be there first."""
+        ready = [one for one in self._fresh if one[1].app not in self._waiting]
+        if ready:
+            self._windows.remember(ready)
+            self._fresh = [one for one in self._fresh if one[1].app in self._waiting]
+
+    def _hear(self, state: State, rollout: Rollout) -> None:
+        if rollout.id not in self._hearings:
+            self._hearings[rollout.id] = Hearing(self._windows, self._judge, self._trial(state, rollout))
+        self._hearings[rollout.id].catch_up()
+
+    def _trial(self, state: State, rollout: Rollout) -> Trial:
+        """As it was when the rollout began, also after a restart of ours."""
+        try:
+            trial = self._windows.trial(rollout.id)
+        except Permanent as error:
+            _log.error("%s The rollout is judged by what is known now.", error)
+            trial = None
+        if trial is None:
+            before = self._windows.between(rollout.app, rollout.started_at - BEFORE, rollout.started_at)
+            app = state.app(rollout.app)
+            frozen = self._catalogue.frozen(app.name, untrusted(app, rollout))
+            trial = Trial(rollout, frozen, app.caveats, before)
+            self._windows.keep(trial)
+        return trial
+
+    def _judgement(self, state: State, rollout: Rollout, now: float) -> Judgement | None:
+        hearing = self._hearings.get(rollout.id)
+        hosts = {host.name: host.app(rollout.app) for host in state.hosts_with(rollout.policy.hosts)}
+        made = self._made.get(rollout.id)
+        if made is not None and made[1] == (rollout, hosts) and 0 <= now - made[0] < AGAIN:
+            return made[2]
+        judgement = hearing.judgement(rollout, hosts, now) if hearing else None
+        if judgement is not None:
+            self._made[rollout.id] = (now, (rollout, hosts), judgement)
+        return judgement
+
+    def _name(self, host: str, app: str, why: str, now: float) -> None:
+        if self._refused.get((host, app), (0.0, ""))[1] != why:
+            _log.warning("%s: %s", host, why)
+        self._refused[host, app] = (now, why)
+
+    def _forget(self, state: State) -> None:
+        gone = self._sampler.hosts() - set(state.hosts)
+        if gone:
+            self._sampler.forget(gone)
+            self._refused = {place: one for place, one in self._refused.items() if place[0] not in gone}
+
+    def _resume(self) -> None:
+        """Where the last coordinator stood. What can't be read is counted anew: never twice, at worst not at all."""
+        with self._bearing():
+            for app in self._windows.apps():
+                bases, at = self._windows.bases(app)
+                self._sampler.resume(app, bases, at)
+            for at, evidence in self._windows.arrived():
+                self._sampler.add(evidence, at)
+
+    @contextmanager
+    def _bearing(self) -> Iterator[None]:
+        """What can't be read or written now is tried again at the next turn."""
+        try:
+            yield
+        except NoondayError as error:
+            if self._told != str(error):
+                _log.error("%s", error)
+            self.trouble = self._told = str(error)
+
+
+def untrusted(app: App, rollout: Rollout) -> frozenset[str]:
+    """Releases whose records are not an excuse: this one, and those that never completed a rollout."""
+    never_good = {one.ref.id for one in app.releases.values() if not one.good and one.ref != app.current}
+    return frozenset(never_good | {rollout.release.id})
+
+
+def _length(rollout: Rollout, now: float) -> float:
+    """Seconds of a window: what goes on for long is told less finely, or a forgotten gate would fill the disk."""
+    return min(max((now - rollout.started_at) / 360, WINDOW), LONG_WINDOW)
+
+
+def _judged(state: State, app: App) -> Rollout | None:
+    rollout = state.rollouts.get(app.active)
+    return rollout if rollout is not None and rollout.kind == "deploy" and rollout.end is None else None

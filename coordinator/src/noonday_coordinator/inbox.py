@@ -9,10 +9,12 @@ from pydantic import BaseModel
 
 from noonday_coordinator.core.events import Report
 from noonday_coordinator.core.state import Host
-from noonday_shared.envelope import peek, read_envelope, verified
+from noonday_coordinator.verdict.sampler import other_identity
+from noonday_shared.envelope import Envelope, Wire, peek, read_envelope, verified
 from noonday_shared.errors import BadInput
 from noonday_shared.keys import PublicKey
 from noonday_shared.messages import AppSnapshot, Evidence, Snapshot
+from noonday_shared.messages.evidence import IDENTITY_VERSION
 from noonday_shared.messages.evidence import KIND as EVIDENCE
 from noonday_shared.messages.snapshot import KIND as STATE
 
@@ -25,13 +27,31 @@ class Stranger(BadInput):
     rule = "not-enrolled"
 
 
+class Useless(BadInput):
+    """An enrolled host sent and signed what can't be used. `app`: what it tells of; empty when that is not known."""
+
+    rule = "bad-body"
+
+    def __init__(self, text: str, *, host: str, app: str, next_action: str) -> None:
+        super().__init__(text, host=host, next_action=next_action)
+        self.app = app
+
+
+class _Claim(Wire):
+    """What can still be read of a message that is not as it should be."""
+
+    host: str
+    app: str = ""
+    identity_version: int = IDENTITY_VERSION
+
+
 def open_snapshot(raw: bytes, hosts: Mapping[str, Host]) -> Snapshot:
     """Raises `Stranger` for a host that is not enrolled, `BadInput` for anything else that can't be trusted."""
     return _open(raw, STATE, Snapshot, hosts)
 
 
 def open_evidence(raw: bytes, hosts: Mapping[str, Host]) -> Evidence:
-    """As `open_snapshot`."""
+    """As `open_snapshot`; and `Useless` when the host itself sent what is not as it should be."""
     return _open(raw, EVIDENCE, Evidence, hosts)
 
 
@@ -60,20 +80,42 @@ def report_of(snapshot: Snapshot, app: AppSnapshot) -> Report:
 
 def _open(raw: bytes, kind: str, model: type[M], hosts: Mapping[str, Host]) -> M:
     envelope = read_envelope(raw, kind)
-    message = peek(envelope, model)
-    name = str(getattr(message, "host", ""))
+    try:
+        message = peek(envelope, model)
+    except BadInput as error:
+        raise _named(envelope, error, hosts) from error
+    _check_signature(envelope, str(getattr(message, "host", "")), hosts)
+    return message
+
+
+def _named(envelope: Envelope, error: BadInput, hosts: Mapping[str, Host]) -> BadInput:
+    """The same, but for a host that can be held to it."""
+    try:
+        claim = peek(envelope, _Claim)
+        _check_signature(envelope, claim.host, hosts)
+    except BadInput:
+        return error
+    if claim.identity_version != IDENTITY_VERSION:
+        text = other_identity(claim.host, claim.identity_version)
+        return Useless(text, host=claim.host, app=claim.app, next_action=f"install the same Noonday on {claim.host}")
+    text = f"what {claim.host} tells is refused ({error.text.removeprefix('Refused: ').rstrip('.')})"
+    fix = f"look at the agent's version and settings on {claim.host}"
+    return Useless(text, host=claim.host, app=claim.app, next_action=fix)
+
+
+def _check_signature(envelope: Envelope, name: str, hosts: Mapping[str, Host]) -> None:
     host = hosts.get(name)
     if host is None:
+        shown = name[:63]
         raise Stranger(
-            f"{name} reports, but is not enrolled; this changes nothing.",
-            host=name,
-            next_action=f"noonday enroll {name}",
+            f"{shown} reports, but is not enrolled; this changes nothing.",
+            host=shown,
+            next_action=f"noonday enroll {shown}",
         )
     if not verified(envelope, [PublicKey.parse(host.public_key)]):
         raise BadInput(
-            f"A {kind} in the name of {name} is not signed by its key; this changes nothing.",
+            f"A {envelope.kind} in the name of {name} is not signed by its key; this changes nothing.",
             rule="bad-signature",
             host=name,
             next_action=f"copy the key that 'noonday enroll' printed to {name}, or: noonday enroll {name} --rotate",
         )
-    return message

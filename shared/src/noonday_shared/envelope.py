@@ -68,8 +68,8 @@ def peek(envelope: Envelope, model: type[W]) -> W:
         return model.model_validate_json(envelope.body)
     except ValidationError as error:
         problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        raise _refused("bad-body", f"{envelope.kind}: {where}: {problem['msg']}") from error
+        where = ".".join(str(part)[:40] for part in problem["loc"])
+        raise _refused("bad-body", f"{envelope.kind}: {where[:100]}: {problem['msg'][:200]}") from error
 
 
 def verified(envelope: Envelope, keys: Iterable[PublicKey]) -> bool:

@@ -41,3 +41,16 @@ def written(connection: sqlite3.Connection, *, rule: str, what: str) -> Iterator
             rule=rule,
             next_action="check disk space in the coordinator's data_dir: df",
         ) from error
+
+
+@contextmanager
+def reading(*, rule: str, what: str) -> Iterator[None]:
+    """Raises `Temporary` when the disk does not give it back."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise Temporary(
+            f"{what} can't be read: {error}.",
+            rule=rule,
+            next_action="check the disk of the coordinator's data_dir: df, dmesg",
+        ) from error

@@ -1,18 +1,23 @@
-"""Windows on disk: the last four hours of each app, and all of each rollout with its trial, for replay."""
+"""Windows on disk: the last four hours of each app, and all of each rollout with its trial, for replay.
+
+Beside them what makes a restart lose nothing: how far each host was told, and the messages since the last window.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from noonday_coordinator.store.blob import Blob
-from noonday_coordinator.store.sqlite import open_lossy, written
+from noonday_coordinator.store.sqlite import open_lossy, reading, written
 from noonday_coordinator.verdict.protocol import Trial
 from noonday_coordinator.verdict.sampler import Base
 from noonday_coordinator.verdict.window import Window
+from noonday_shared.messages import Evidence
 
 KEPT = 4 * 3600.0
 """Seconds for which windows outside rollouts are kept."""
@@ -30,11 +35,36 @@ CREATE TABLE IF NOT EXISTS trials (
 CREATE TABLE IF NOT EXISTS bases (
   app TEXT NOT NULL, host TEXT NOT NULL, at REAL NOT NULL, body BLOB NOT NULL, PRIMARY KEY (app, host)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS arrived (
+  number INTEGER PRIMARY KEY, app TEXT NOT NULL, at REAL NOT NULL, body BLOB NOT NULL
+) STRICT;
 """
 _RULE, _WHAT = "windows", "The store of windows"
 _WINDOW: Blob[Window] = Blob("window", Window)
 _TRIAL: Blob[Trial] = Blob("trial", Trial)
 _BASE: Blob[Base] = Blob("count", Base)
+_ARRIVED: Blob[Evidence] = Blob("message", Evidence)
+Arrival = tuple[float, Evidence]
+"""When it came, in seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Windows on their way to disk, with how far each host was told when they ended."""
+
+    app: str
+    at: float
+    windows: tuple[tuple[str, float, str, bytes], ...]
+    bases: tuple[tuple[str, str, float, bytes], ...]
+
+    @classmethod
+    def of(cls, app: str, windows: Sequence[Window], bases: Mapping[str, Base], *, rollout: str, at: float) -> Cut:
+        return cls(
+            app,
+            at,
+            tuple((app, window.ends, rollout, _WINDOW.pack(window)) for window in windows),
+            tuple((app, host, at, _BASE.pack(base)) for host, base in bases.items()),
+        )
 
 
 class WindowStore:
@@ -52,14 +82,30 @@ class WindowStore:
     def append(
         self, app: str, windows: Sequence[Window], bases: Mapping[str, Base], *, rollout: str = "", at: float
     ) -> None:
-        """Keep them, and where the next ones begin; all or nothing. Raises `Temporary` when the disk refuses."""
-        rows = [(app, window.ends, rollout, _WINDOW.pack(window)) for window in windows]
-        places = [(app, host, at, _BASE.pack(base)) for host, base in bases.items()]
+        """As `write`."""
+        self.write(Cut.of(app, windows, bases, rollout=rollout, at=at))
+
+    def write(self, cut: Cut) -> None:
+        """Keep windows and where the next ones begin; all or nothing. The messages that are in them now, and windows
+        that are too old, are forgotten. Raises `Temporary` when the disk refuses."""
         with self._lock, written(self._connection, rule=_RULE, what=_WHAT):
-            self._connection.executemany("INSERT INTO windows (app, ends, rollout, body) VALUES (?, ?, ?, ?)", rows)
-            self._connection.executemany("INSERT OR REPLACE INTO bases VALUES (?, ?, ?, ?)", places)
+            do = self._connection
+            do.executemany("INSERT INTO windows (app, ends, rollout, body) VALUES (?, ?, ?, ?)", cut.windows)
+            do.execute("DELETE FROM bases WHERE app = ?", (cut.app,))
+            do.executemany("INSERT INTO bases VALUES (?, ?, ?, ?)", cut.bases)
+            do.execute("DELETE FROM arrived WHERE app = ?", (cut.app,))
             gone = "DELETE FROM windows WHERE app = ? AND ends < ? AND rollout = ''"
-            self._connection.execute(gone, (app, at - KEPT))
+            do.execute(gone, (cut.app, cut.at - KEPT))
+
+    def remember(self, arrivals: Iterable[Arrival]) -> None:
+        """Keep messages until they are in a window. Raises `Temporary` when the disk refuses."""
+        rows = [(one.app, at, _ARRIVED.pack(one.model_copy(update={"lines": ()}))) for at, one in arrivals]
+        with self._lock, written(self._connection, rule=_RULE, what=_WHAT):
+            self._connection.executemany("INSERT INTO arrived (app, at, body) VALUES (?, ?, ?)", rows)
+
+    def arrived(self) -> tuple[Arrival, ...]:
+        """Messages that are in no window yet, as they came."""
+        return tuple((at, _ARRIVED.unpack(body)) for at, body in self._all("SELECT at, body FROM arrived", ()))
 
     def bases(self, app: str) -> tuple[dict[str, Base], float]:
         """By host: where its next window begins; and when the newest was kept."""
@@ -78,6 +124,12 @@ class WindowStore:
         """All windows of a rollout, oldest first; none when it is too old."""
         where = "SELECT body FROM windows WHERE rollout = ? AND rollout <> '' ORDER BY number"
         return tuple(_WINDOW.unpack(body) for (body,) in self._all(where, (rollout,)))
+
+    def part_of(self, rollout: str, after: int, most: int) -> tuple[tuple[int, Window], ...]:
+        """At most so many windows of a rollout, by number, beginning behind the number `after`."""
+        where = "SELECT number, body FROM windows WHERE rollout = ? AND rollout <> '' AND number > ? ORDER BY number"
+        rows = self._all(f"{where} LIMIT ?", (rollout, after, most))
+        return tuple((number, _WINDOW.unpack(body)) for number, body in rows)
 
     def keep(self, trial: Trial) -> None:
         """What was known when a rollout began. The oldest rollouts of the app are forgotten."""
@@ -99,5 +151,5 @@ class WindowStore:
             self._connection.close()
 
     def _all(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        with self._lock:
+        with self._lock, reading(rule=_RULE, what=_WHAT):
             return self._connection.execute(statement, values).fetchall()

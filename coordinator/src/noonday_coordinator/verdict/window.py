@@ -46,3 +46,5 @@ class Window:
     hosts: Mapping[str, HostWindow]
     templates: tuple[Template, ...] = ()
     """Dictionary entries told since the window before, by key: with them the fold needs nothing else."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """By host: why what it said is of no use, in words."""
