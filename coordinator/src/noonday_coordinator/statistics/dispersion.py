@@ -44,16 +44,23 @@ def burst_factor(counts: Table, exposures: Table, *, shape: float = DEFAULT_SHAP
 
 
 _Rows = list[tuple[Sequence[float], Sequence[float]]]
+_NOTHING = 1e-9
+"""Of the greatest exposure in a row: who had less can't have shown anything."""
 _ROUNDS = 3
 """The levels stand still after that, to about 1 %."""
 
 
 def _seen(counts: Sequence[float], exposures: Sequence[float]) -> tuple[Sequence[float], Sequence[float]] | None:
-    """A window's row, without what a host can't have shown; None when nothing is left of it."""
+    """A window's row, without what a host can't have shown; None when nothing is left of it.
+
+    Only the ratios of a row's exposures matter, so they come in units of the greatest: products can't underflow.
+    """
     if not all(0 <= value < math.inf for value in (*counts, *exposures)):
         raise ValueError("counts and exposures are finite and not negative")
-    row = [count if exposure > 0 else 0.0 for count, exposure in zip(counts, exposures, strict=True)]
-    return (row, exposures) if sum(row) > 0 else None
+    most = max(exposures, default=0.0)
+    shares = [exposure / most if exposure > most * _NOTHING else 0.0 for exposure in exposures]
+    row = [count if share > 0 else 0.0 for count, share in zip(counts, shares, strict=True)]
+    return (row, shares) if sum(row) > 0 else None
 
 
 def _levels(rows: _Rows, shape: float) -> list[float]:
