@@ -171,8 +171,9 @@ def event(seq: int, words: str, host: str = "") -> m.EventReply:
     return m.EventReply(seq=seq, at=NOW + seq, by="engine", kind="StageEntered", words=words, host=host)
 
 
-def finding(kind: str, words: str, *, blames: bool = False, samples: tuple[str, ...] = ()) -> m.FindingReply:
-    return m.FindingReply(key=words[:8], kind=kind, blames=blames, words=words, samples=samples)
+def finding(kind: str, words: str, *, blames: bool = False, **more: object) -> m.FindingReply:
+    known = {"key": words[:8], "kind": kind, "blames": blames, "words": words}
+    return m.FindingReply.model_validate(known | more)
 
 
 def release(**changes: object) -> m.ReleaseInfo:
@@ -219,6 +220,7 @@ def full_api() -> FakeApi:
         .on("GET", f"{ref}/1.1.0", release())
         .on("POST", f"{ref}/1.1.0/unblock", done)
         .on("GET", "/apps/web/findings", m.Findings(app="web", rollout="web-7", release=NEW, requests=200))
+        .on("GET", "/rollouts/web-7/findings", m.Findings(app="web", rollout="web-7", release=NEW, requests=200))
         .on("GET", "/apps/web/logs", m.Logs(app="web", lines=lines, last=1))
         .on("GET", "/history", m.Events(events=(event(1, "Rollout web-7 began."),), last=1))
         .on("GET", "/doctor", m.Doctor(worst="ok", checks=(check,)))

@@ -19,7 +19,7 @@ SEEN = finding("new-error", "ValueError seen once")
 
 
 def shown(**changes: object) -> str:
-    return plain(view(info(**changes), samples=True))
+    return plain(view(info(**changes), whole=True))
 
 
 def test_the_header_says_where_it_stands_and_why_it_waits() -> None:
@@ -92,7 +92,7 @@ def test_what_hosts_say_never_drives_the_terminal() -> None:
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_the_picture_fits_any_terminal(width: int) -> None:
-    lines = plain(view(info(findings=(KNOWN, BLAMED)), samples=True), width=width).splitlines()
+    lines = plain(view(info(findings=(KNOWN, BLAMED)), whole=True), width=width).splitlines()
     assert max(map(len, lines)) <= width
 
 

@@ -67,6 +67,11 @@ class AppStatus(Reply):
     hosts_in: tuple[str, ...] = Field(default=(), description="in service")
     hosts_out: tuple[str, ...] = Field(default=(), description="out of service, or not known to be in it")
     trouble: str = Field(default="", description="why its policy can't be used, as a sentence")
+    judgement: str = Field(default="", description="of the rollout under way: promote, roll back or hold")
+    dry_run: bool = Field(
+        default=False, description="the policy only judges; of the rollout under way, if there is one"
+    )
+    would: str = Field(default="", description="in a dry run: what would be done now, as a sentence")
 
 
 class Status(Reply):
@@ -168,6 +173,8 @@ class PlanReply(Reply):
     limit: int = Field(default=0, description="hosts out of the load balancer at once, at most")
     nothing_to_do: bool = False
     checks: tuple[str, ...] = ()
+    policy: tuple[str, ...] = Field(default=(), description="how it is judged, as sentences")
+    dry_run: bool = False
     seconds: float = 0.0
 
 
@@ -178,15 +185,26 @@ class Started(Reply):
 
 
 class FindingReply(Reply):
-    key: str
-    kind: str = Field(description="new-error, known-error, hard-limit or shared-trouble")
+    key: str = Field(description="of the kind of record, or the unit's name; `noonday caveats` takes it")
+    kind: str = Field(
+        description="new-error, new-record, known-error, more-often, slower, statuses, silence, gauge, hard-limit, "
+        "shared-trouble or incomplete"
+    )
     blames: bool = Field(description="whether it is held against the release")
+    holds: bool = Field(default=False, description="a person should look, so nothing is promoted meanwhile")
+    excuse: str = Field(default="", description="why it is not held against it: caveat, shared, over, reworded, …")
     words: str
     level: str = ""
     text: str = ""
     counts: dict[str, int] = Field(default_factory=dict, description="records by host")
     first_seen: float | None = None
     samples: tuple[str, ...] = ()
+    unit: str = Field(default="", description="what was tested; empty for hard limits")
+    e: float = Field(default=0.0, description="odds that the evidence gives against 'nothing is worse'")
+    rate_here: float = Field(default=0.0, description="on hosts with the new release, see `per`")
+    rate_there: float = Field(default=0.0, description="on the others")
+    per: str = Field(default="", description="what the rates are in: request or second; empty: plain values")
+    nearest: str = Field(default="", description="the known kind of record that is most like it")
 
 
 class HostInRollout(Reply):
@@ -231,6 +249,10 @@ class RolloutInfo(RolloutSummary):
     hosts: tuple[HostInRollout, ...] = ()
     findings: tuple[FindingReply, ...] = ()
     verdict_reason: str = ""
+    judgement: str = Field(default="", description="promote, roll back or hold: what the evidence says now")
+    policy: tuple[str, ...] = Field(default=(), description="how it is judged, as sentences")
+    dry_run: bool = Field(default=False, description="it is judged, and nothing is done about it")
+    would: str = Field(default="", description="in a dry run: what would be done, or would have been, as a sentence")
     requests: int = Field(default=0, description="answered by new-release hosts since they returned")
     control_requests: int = Field(default=0, description="answered by old-release hosts meanwhile")
     least_requests: int = 0
@@ -297,14 +319,18 @@ class Pushed(Reply):
 
 
 class Findings(Reply):
-    """Of the app's newest rollout; `rollout` is empty when there never was one."""
+    """Of a rollout, or of the app's newest one; `rollout` is empty when there never was one."""
 
     app: str
     rollout: str = ""
     release: ReleaseRef | None = None
+    live: bool = Field(default=False, description="the rollout is under way, and this is what is known by now")
     verdict: str = ""
     verdict_reason: str = ""
     requests: int = 0
+    control_requests: int = 0
+    dry_run: bool = False
+    would: str = ""
     findings: tuple[FindingReply, ...] = ()
 
 

@@ -53,18 +53,7 @@ def findings(app: str, context: Ctx, _: Caller) -> m.Findings:
     """Of the app's newest rollout."""
     context.known(app)
     found = next(iter(newest(context.engine.state, app)), None)
-    if found is None:
-        return m.Findings(app=app)
-    judgement = show_rollout.judged(context, found)
-    return m.Findings(
-        app=app,
-        rollout=found.id,
-        release=found.release,
-        verdict=found.verdict or judgement.verdict,
-        verdict_reason=judgement.reason,
-        requests=judgement.requests,
-        findings=tuple(show.finding(one) for one in judgement.findings),
-    )
+    return show_rollout.findings(context, found) if found else m.Findings(app=app)
 
 
 @router.get("/logs")

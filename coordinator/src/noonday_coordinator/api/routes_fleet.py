@@ -9,8 +9,10 @@ from noonday_coordinator.api import doctor, show
 from noonday_coordinator.api import models as m
 from noonday_coordinator.api.auth import Caller, Ctx
 from noonday_coordinator.api.context import VERSION, Context
+from noonday_coordinator.api.judging import would
 from noonday_coordinator.api.waiting import waiting_for
 from noonday_coordinator.core.commands import DrainHost, Remove, UndrainHost
+from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.core.state import Host, State
 from noonday_coordinator.words import say_all
 from noonday_shared.errors import NoondayError
@@ -78,13 +80,16 @@ def examine(context: Ctx, _: Caller) -> m.Doctor:
 
 def _app(context: Context, state: State, name: str) -> m.AppStatus:
     app, now, view = state.app(name), context.clock.now(), context.engine.view
-    members, silence, trouble = _members(context, state, name)
+    members, policy, trouble = _members(context, state, name)
+    silence = policy.unreachable_after if policy else show.UNREACHABLE
     served = [
         host.name
         for host in members
         if host.app(name).in_service and view.silent_for(host.name, now) < silence
     ]  # fmt: skip
     rollout = state.active(name)
+    judgement = view.judgements.get(rollout.id) if rollout else None
+    judged_by = rollout.policy if rollout else policy
     return m.AppStatus(
         app=name,
         current=app.current,
@@ -96,14 +101,17 @@ def _app(context: Context, state: State, name: str) -> m.AppStatus:
         hosts_in=tuple(served),
         hosts_out=tuple(host.name for host in members if host.name not in served),
         trouble=trouble,
+        judgement=judgement.verdict if judgement else "",
+        dry_run=judged_by is not None and judged_by.dry_run,
+        would=would(rollout, judgement) if rollout and judgement else "",
     )
 
 
-def _members(context: Context, state: State, name: str) -> tuple[tuple[Host, ...], float, str]:
-    """The app's hosts, the silence after which one counts as out, and why the policy can't be used."""
+def _members(context: Context, state: State, name: str) -> tuple[tuple[Host, ...], Policy | None, str]:
+    """The app's hosts, its policy, and why that can't be used."""
     try:
         policy = context.policies.of(name)
     except NoondayError as error:
         having = tuple(host for _, host in sorted(state.hosts.items()) if name in host.apps)
-        return having, show.UNREACHABLE, error.text
-    return state.hosts_with(policy.hosts), policy.unreachable_after, ""
+        return having, None, error.text
+    return state.hosts_with(policy.hosts), policy, ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -26,7 +27,8 @@ After = Annotated[int, Query(ge=0, description="only what is numbered above it")
 @router.post("/apps/{app}/plan")
 def plan(app: str, ask: m.DeployAsk, context: Ctx, _: Caller) -> m.PlanReply:
     """What a rollout would do; nothing is changed. Refused for the reasons that would refuse the rollout."""
-    return show.plan(context.plan(_deploy(context, app, ask)))
+    command = _deploy(context, app, ask)
+    return show.plan(context.plan(command), command.policy)
 
 
 @router.post("/apps/{app}/rollouts")
@@ -74,14 +76,20 @@ def rollouts(context: Ctx, _: Caller, app: str = "", limit: Limit = 50) -> m.Rol
 @router.get("/rollouts/{rollout}")
 def rollout(rollout: str, context: Ctx, _: Caller) -> m.RolloutInfo:
     state = context.engine.state
-    return show_rollout.whole(context, state, _rollout(state, rollout))
+    return show_rollout.whole(context, state, found_rollout(state, rollout))
+
+
+@router.get("/rollouts/{rollout}/findings")
+def findings(rollout: str, context: Ctx, _: Caller) -> m.Findings:
+    """While it runs what the evidence says now, afterwards what was recorded with the verdict."""
+    return show_rollout.findings(context, found_rollout(context.engine.state, rollout))
 
 
 @router.get("/rollouts/{rollout}/events")
 def events(rollout: str, context: Ctx, _: Caller, after: After = 0, limit: Limit = 500) -> m.Events:
     """What happened in it and what its hosts reported meanwhile, oldest first."""
     # State before log: a rollout that has ended in it has all its records in the log.
-    found = _rollout(context.engine.state, rollout)
+    found = found_rollout(context.engine.state, rollout)
     records = context.log.of_rollout(rollout, after, limit)
     shown = tuple(show.record(record, app=found.app, rollout=rollout) for record in records)
     last = records[-1].seq if records else after
@@ -104,6 +112,16 @@ def newest(state: State, app: str = "") -> list[Rollout]:
     return sorted(found, key=lambda rollout: rollout.started_at, reverse=True)
 
 
+def found_rollout(state: State, name: str) -> Rollout:
+    """Raises `BadInput` that names the nearest ones."""
+    found = state.rollouts.get(name)
+    if found is None:
+        near = get_close_matches(name, state.rollouts, 3, 0.5) or [one.id for one in newest(state)[:3]]
+        others = f"; the nearest are {', '.join(near)}" if near else ", and there never was one"
+        raise not_found("no-such-rollout", f"There is no rollout {name[:40]!r}{others}.", "noonday history")
+    return found
+
+
 def _deploy(context: Context, app: str, ask: m.DeployAsk) -> Deploy:
     return Deploy(app, ask.version, context.policies.of(app), ask.allow_outage)
 
@@ -117,13 +135,6 @@ def _policy_for_rollback(context: Context, app: str) -> Policy:
         if active is None:
             raise
         return active.policy
-
-
-def _rollout(state: State, name: str) -> Rollout:
-    found = state.rollouts.get(name)
-    if found is None:
-        raise not_found("no-such-rollout", f"There is no rollout {name[:40]!r}.", "noonday history")
-    return found
 
 
 def _began(records: tuple[Record, ...], nothing: str) -> m.Started:

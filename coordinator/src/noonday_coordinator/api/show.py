@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from noonday_coordinator.api import models as m
 from noonday_coordinator.api.context import Context
+from noonday_coordinator.api.judging import judging
 from noonday_coordinator.core import state as core
 from noonday_coordinator.core.events import Finding, Record
 from noonday_coordinator.core.plan import Plan
+from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.store.codec import kind_of, to_data
 from noonday_coordinator.words import say
 from noonday_shared.messages import AppSnapshot
@@ -82,6 +84,14 @@ def finding(found: Finding) -> m.FindingReply:
         counts=dict(found.counts),
         first_seen=moment(found.first_seen),
         samples=found.samples,
+        holds=found.holds,
+        excuse=found.excuse,
+        unit=found.unit,
+        e=found.e,
+        rate_here=found.rate_here,
+        rate_there=found.rate_there,
+        per=found.per,
+        nearest=found.nearest,
     )
 
 
@@ -104,7 +114,7 @@ def release(state: core.State, app: core.App, found: core.Release) -> m.ReleaseI
     )
 
 
-def plan(found: Plan) -> m.PlanReply:
+def plan(found: Plan, policy: Policy) -> m.PlanReply:
     return m.PlanReply(
         app=found.app,
         release=found.release,
@@ -114,6 +124,8 @@ def plan(found: Plan) -> m.PlanReply:
         limit=found.limit,
         nothing_to_do=found.nothing_to_do,
         checks=found.checks,
+        policy=judging(policy) if found.previous else (),
+        dry_run=policy.dry_run,
         seconds=found.seconds,
     )
 

@@ -7,6 +7,7 @@ from typing import cast
 from noonday_coordinator.api import models as m
 from noonday_coordinator.api import show
 from noonday_coordinator.api.context import Context
+from noonday_coordinator.api.judging import judging, would
 from noonday_coordinator.api.waiting import waiting_for
 from noonday_coordinator.core.events import Finding, Stage, VerdictReached
 from noonday_coordinator.core.examine import last_instant
@@ -32,6 +33,10 @@ def whole(context: Context, state: State, rollout: Rollout) -> m.RolloutInfo:
             "hosts": tuple(_hosts(context, state, rollout, now)),
             "findings": tuple(show.finding(found) for found in judgement.findings),
             "verdict_reason": judgement.reason,
+            "judgement": _verdict(context, rollout),
+            "policy": judging(rollout.policy) if rollout.kind == "deploy" and rollout.previous else (),
+            "dry_run": rollout.policy.dry_run,
+            "would": would(rollout, judgement),
             "requests": judgement.requests,
             "control_requests": judgement.control_requests,
             "least_requests": rollout.policy.least_requests,
@@ -40,6 +45,24 @@ def whole(context: Context, state: State, rollout: Rollout) -> m.RolloutInfo:
             "paused_by": rollout.paused_by,
             "waiting_for": waiting_for(rollout, state, view, now),
         }
+    )
+
+
+def findings(context: Context, rollout: Rollout) -> m.Findings:
+    """While it runs what the evidence says now, afterwards what was recorded."""
+    judgement = judged(context, rollout)
+    return m.Findings(
+        app=rollout.app,
+        rollout=rollout.id,
+        release=rollout.release,
+        live=rollout.end is None,
+        verdict=_verdict(context, rollout),
+        verdict_reason=judgement.reason,
+        requests=judgement.requests,
+        control_requests=judgement.control_requests,
+        dry_run=rollout.policy.dry_run,
+        would=would(rollout, judgement),
+        findings=tuple(show.finding(one) for one in judgement.findings),
     )
 
 
@@ -53,6 +76,11 @@ def judged(context: Context, rollout: Rollout) -> Judgement:
     findings: tuple[Finding, ...] = rollout.findings
     verdict = cast(m.VerdictName, rollout.verdict or "hold")
     return Judgement(verdict, reason, rollout.requests, findings=findings, at=record.at if record else 0.0)
+
+
+def _verdict(context: Context, rollout: Rollout) -> str:
+    live = context.engine.view.judgements.get(rollout.id) if rollout.end is None else None
+    return live.verdict if live else rollout.verdict
 
 
 def _summary(rollout: Rollout) -> dict[str, object]:

@@ -14,9 +14,9 @@ from noonday_coordinator.api.models import EventReply, Events, RolloutInfo
 from noonday_coordinator.cli import words as w
 from noonday_coordinator.cli.client import Client, part
 from noonday_coordinator.cli.exits import Exit, of_rollout
+from noonday_coordinator.cli.findings import findings
 from noonday_coordinator.cli.live import view
 from noonday_coordinator.cli.output import Output
-from noonday_coordinator.cli.tables import findings
 from noonday_shared.clock import Clock
 from noonday_shared.errors import Temporary
 
@@ -71,6 +71,8 @@ class Follower:
             return Exit.ASKS
         self.out.record("end", info)
         if not self.out.live:
+            if info.dry_run:
+                self.out.show(w.dry_run(info.would))
             self.out.show(w.ending(info))
         return of_rollout(info.end)
 
@@ -132,7 +134,7 @@ class Picture:
         self._last = info
         if info.end:
             self.live.vertical_overflow = "visible"
-        self.live.update(view(info, samples=info.end is not None), refresh=True)
+        self.live.update(view(info, whole=info.end is not None), refresh=True)
 
     def away(self, words: str) -> None:
         shown = view(self._last, away=words) if self._last else words
@@ -154,6 +156,8 @@ class Lines:
         if self._is_away:
             self.out.note("The coordinator answers again.")
             self._is_away = False
+        if info.dry_run and not self._spoke:
+            self.out.show(w.dry_run(info.would))
         for event in fresh:
             self.out.record("event", event)
             # A host reports every detail; for people a line is worth it when its words are new.

@@ -7,15 +7,19 @@ from rich.text import Text
 
 from noonday_coordinator.api.models import HostInRollout, RolloutInfo
 from noonday_coordinator.cli import words as w
-from noonday_coordinator.cli.tables import BAD, DIM, GOOD, WARN, findings, table, text
+from noonday_coordinator.cli.findings import findings
+from noonday_coordinator.cli.tables import BAD, DIM, GOOD, WARN, table, text
 
 _STATES = {"serving": GOOD, "working": WARN, "reverted": BAD, "failed": BAD, "going-back": WARN, "back": WARN}
 
 
-def view(info: RolloutInfo, *, away: str = "", samples: bool = False) -> RenderableType:
-    """Header, hosts, findings. `away`: why what is shown may be old; empty while the coordinator answers."""
+def view(info: RolloutInfo, *, away: str = "", whole: bool = False) -> RenderableType:
+    """Header, hosts, findings. `away`: why what is shown may be old; empty while the coordinator answers. `whole`: it
+    does not move, so there is room for all of it."""
     parts: list[RenderableType] = [*_header(info), Text(), _hosts(info)]
-    found = findings(info.findings, samples=samples)
+    if whole and info.policy:
+        parts += [Text(), *(text(f"Judged: {line}.", DIM) for line in info.policy)]
+    found = findings(info.findings, brief=not whole)
     if found:
         parts += [Text(), *found]
     if away:
@@ -31,11 +35,13 @@ def _header(info: RolloutInfo) -> list[RenderableType]:
             (f"  {info.id}, started {w.at_time(info.started_at)} by {w.clean(info.by)}", DIM),
         )
     ]
+    if info.dry_run:
+        lines.append(text(w.dry_run(info.would), WARN))
     if info.end:
         return [*lines, text(w.ending(info), GOOD if info.end == "done" else BAD)]
     lines.append(text(w.stage_line(info)))
-    if info.verdict:
-        lines.append(text(f"Verdict so far: {info.verdict}. {w.one_line(info.verdict_reason)}"))
+    if info.judgement:
+        lines.append(text(f"Verdict so far: {info.judgement}. {w.one_line(info.verdict_reason)}"))
     if w.needs_person(info):
         lines.append(text(f"Waits for a person: {w.question(info)}", WARN))
         lines.append(text(f"Answer: {w.answers(info.app)}", WARN))

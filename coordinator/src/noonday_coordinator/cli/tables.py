@@ -38,6 +38,7 @@ def plan(value: m.PlanReply) -> RenderableType:
     rows += [("waves" if not number else "", line) for number, line in enumerate(w.plan_waves(value))]
     rows += [("limit", f"{w.count_of(value.limit, 'host')} of {len(value.hosts)} out of service at once, at most")]
     rows += [("checks" if not number else "", line) for number, line in enumerate(value.checks)]
+    rows += [("verdict" if not number else "", line) for number, line in enumerate(value.policy)]
     rows += [("time", f"about {w.duration(value.seconds)} at least")]
     return labelled(rows)
 
@@ -55,7 +56,7 @@ def status(value: m.Status) -> RenderableType:
             text(", ".join(app.hosts_in) or "-"),
             text(", ".join(app.hosts_out) or "-", WARN if app.hosts_out else ""),
             text(app.rollout or "-"),
-            text(app.stage or "-"),
+            text(f"{app.stage or '-'}{f', {app.judgement} so far' if app.judgement else ''}"),
         )
     return Group(head, made, *_status_notes(value))
 
@@ -67,6 +68,8 @@ def _status_notes(value: m.Status) -> list[Text]:
             notes.append(text(f"{app.app} asks: {w.one_line(app.asked)}  Answer: {w.answers(app.app)}", WARN))
         elif app.waiting_for:
             notes.append(text(f"{app.app} waits: {w.one_line(app.waiting_for)}"))
+        if app.dry_run:
+            notes.append(text(f"{app.app}: {w.dry_run(app.would)}", WARN))
         if app.trouble:
             notes.append(text(f"{app.app}: {w.one_line(app.trouble)}", BAD))
     return notes
@@ -158,38 +161,6 @@ def release(one: m.ReleaseInfo) -> RenderableType:
             ("blocked", f"{one.blocked}. To allow it: noonday release unblock {one.app} {one.version} --why WHY")
         )
     return labelled(rows)
-
-
-def findings(found: Iterable[m.FindingReply], *, samples: bool = True) -> list[RenderableType]:
-    """What is held against the release first, what is not next, and what old servers show too last and apart."""
-    every = list(found)
-    known = [one for one in every if one.kind in ("known-error", "shared-trouble") and not one.blames]
-    other = [one for one in every if not one.blames and one not in known]
-    parts: list[RenderableType] = []
-    for title, group, style in (
-        ("Against the release", [one for one in every if one.blames], BAD),
-        ("Seen, not held against it", other, WARN),
-        ("Known, never held against it", known, DIM),
-    ):
-        if group:
-            parts.append(text(f"{title}:", style))
-            parts += [line for one in group for line in _finding(one, style, samples=samples)]
-    return parts
-
-
-def _finding(one: m.FindingReply, style: str, *, samples: bool) -> list[Text]:
-    lines = [text(f"  {w.one_line(one.words)}", style)]
-    if samples:
-        lines += [text(f"    | {line}", DIM) for sample in one.samples for line in sample.splitlines()]
-    return lines
-
-
-def app_findings(value: m.Findings) -> RenderableType:
-    if not value.rollout:
-        return text(f"No rollout of {value.app} yet, so no findings.")
-    verdict = f"verdict: {value.verdict}. {w.one_line(value.verdict_reason)}" if value.verdict else "no verdict yet"
-    head = text(f"{value.app} {w.version(value.release)} ({value.rollout}), {value.requests} requests; {verdict}")
-    return Group(head, *(findings(value.findings) or [text("Nothing found.")]))
 
 
 def history(value: m.Events) -> RenderableType:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import click
 
@@ -11,15 +13,18 @@ from noonday_coordinator.api import models as m
 from noonday_coordinator.cli import tables, words
 from noonday_coordinator.cli.client import part
 from noonday_coordinator.cli.exits import Exit
+from noonday_coordinator.cli.findings import report
 from noonday_coordinator.cli.follow import patiently
 from noonday_coordinator.cli.live import view
 from noonday_coordinator.cli.session import Session, connected
-from noonday_shared.errors import BadInput, NoondayError
+from noonday_shared.errors import BadInput
 
 LINES_EVERY = 1.0
 """Seconds between two looks for lines."""
 FIRST_LINES_WITHIN = 6.0
 """Seconds that hosts are given to take up that somebody watches, and to send their first lines."""
+
+T = TypeVar("T")
 
 
 @click.command()
@@ -113,25 +118,26 @@ def findings(session: Session, what: str) -> None:
 
     In ROLLOUT, or in the newest rollout of APP.
     """
-    value = _findings_of(session, what)
-    session.out.document(value, tables.app_findings(value))
+    value = app_or_rollout(
+        what,
+        lambda: session.client.get(f"/apps/{part(what)}/findings", m.Findings),
+        lambda: session.client.get(f"/rollouts/{part(what)}/findings", m.Findings),
+    )
+    session.out.document(value, report(value))
 
 
-def _findings_of(session: Session, what: str) -> m.Findings:
+def app_or_rollout(what: str, of_app: Callable[[], T], of_rollout: Callable[[], T]) -> T:
+    """Whichever is meant. When there is neither, what looks like a rollout is said to be none."""
     try:
-        return session.client.get(f"/apps/{part(what)}/findings", m.Findings)
+        return of_app()
     except BadInput as no_app:
-        if no_app.rule == "wrong-token":
+        if no_app.rule != "no-such-app":
             raise
-        info = _rollout_or(session, what, no_app)
-    return m.Findings.model_validate({**info.model_dump(), "rollout": info.id})
-
-
-def _rollout_or(session: Session, what: str, otherwise: NoondayError) -> m.RolloutInfo:
-    try:
-        return session.client.get(f"/rollouts/{part(what)}", m.RolloutInfo)
-    except BadInput:
-        raise otherwise from None
+        try:
+            return of_rollout()
+        except BadInput as no_rollout:
+            looks = re.fullmatch(r"r\d+", what) or no_rollout.rule != "no-such-rollout"
+            raise (no_rollout if looks else no_app) from None
 
 
 @click.command()
@@ -159,5 +165,5 @@ def show(session: Session, rollout: str, follow: bool) -> Exit:
     value = session.client.get(f"/rollouts/{part(rollout)}", m.RolloutInfo)
     if follow:
         return session.follow(value.id, value.app)
-    session.out.document(value, view(value, samples=True))
+    session.out.document(value, view(value, whole=True))
     return Exit.DONE

@@ -13,6 +13,8 @@ from noonday_coordinator.api.models import (
     RolloutInfo,
     RolloutSummary,
 )
+from noonday_coordinator.words import figure
+from noonday_coordinator.words import rate as said_rate
 from noonday_shared.names import VERSION, ReleaseRef, check_name
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
@@ -172,6 +174,22 @@ def host_step(report: AppOnHost | None, silent: float | None) -> str:
     back = "going back: " if report.going_back else ""
     step = "" if report.step in ("", report.phase) else f"/{report.step}"
     return f"{back}{report.phase}{step}" if report.phase else "-"
+
+
+def dry_run(would: str) -> str:
+    return f"DRY RUN. {one_line(would)}" if would else "DRY RUN. It only judges, and nothing goes back by itself."
+
+
+def odds(e: float) -> str:
+    """As in '28,000 to 1'."""
+    return f"{figure(e)} to 1" if e < 1e9 else "over a billion to 1"
+
+
+def rate(value: float, per: str, unit: str = "") -> str:
+    """`unit`: whose plain value it is, when it is no rate."""
+    if not per and unit.endswith("_bytes"):
+        return size(round(value))
+    return said_rate(value, "request" if per == "request" else "second" if per == "second" else "")
 
 
 def log_line(line: LogLineReply) -> str:
