@@ -1,14 +1,17 @@
-"""The story: a good release, one with a new error, one whose restart leaves the old code up; all under load."""
+"""The story: a good release, one with a new error, one whose restart leaves the old code up, and a good one while the
+database is away for all servers; all under load."""
 
 from __future__ import annotations
 
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from examples.webshop.absence import BalancerWatch
+from examples.webshop.outage import Outage
 from examples.webshop.result import DemoResult, Step, table
 from examples.webshop.server import APP
 from examples.webshop.tally import read_samples, tally
@@ -18,7 +21,7 @@ from noonday_shared.errors import Temporary
 DONE = 0
 ROLLED_BACK = 3
 
-_LONGEST = 240.0
+_LONGEST = 360.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +33,12 @@ class _Chapter:
     """From what `noonday show ROLLOUT --json` says: what should have been seen and was not, as sentences."""
     extra: tuple[tuple[str, ...], ...] = field(default=())
     """Commands shown afterwards."""
+    outage: bool = False
+    """The database goes away for a while, for all servers, as soon as it is examined."""
 
 
 def run(out: TextIO, shape: Shape | None = None, *, then: Callable[[World], None] = lambda _: None) -> DemoResult:
-    """Play the whole demo and print it to `out`; `then` is called before the world ends. Blocks for 2 to 4 minutes.
+    """Play the whole demo and print it to `out`; `then` is called before the world ends. Blocks for 3 to 6 minutes.
 
     Raises `NoondayError` when a part can't be started. Nothing is left behind, however it ends.
     """
@@ -81,7 +86,8 @@ def _deploy(made: World, chapter: _Chapter, say: Callable[[str], None]) -> Step:
     typed = made.coordinator.typed
     say(f"\n{chapter.title}")
     started = time.monotonic()
-    status = typed.show("deploy", APP, chapter.version, "--yes")
+    with _outage(made, chapter.version) if chapter.outage else nullcontext() as outage:
+        status = typed.show("deploy", APP, chapter.version, "--yes")
     seconds = time.monotonic() - started
     made.must_run()
     for command in chapter.extra:
@@ -93,9 +99,32 @@ def _deploy(made: World, chapter: _Chapter, say: Callable[[str], None]) -> Step:
         exit=status,
         verdict=f"{rollout['verdict'] or 'no verdict'}, {rollout['end']}",
         seconds=seconds,
-        evidence=_evidence(rollout),
-        missed=chapter.missing(rollout, made),
+        evidence=(*_evidence(rollout), *_told(outage)),
+        missed=(*chapter.missing(rollout, made), *(_not_shared(outage) if outage else ())),
     )
+
+
+def _outage(made: World, version: str) -> Outage:
+    return Outage(
+        ask=lambda: _newest(made, version),
+        stop=made.database.stop,
+        start=made.database.start,
+        seconds=made.shape.outage,
+    )
+
+
+def _told(outage: Outage | None) -> tuple[str, ...]:
+    """The longest of what was said of it, as the one that says most."""
+    shared = [words for words in outage.said if _NOT_THIS in words] if outage else []
+    return (f"meanwhile: {max(shared, key=len)}",) if shared else ()
+
+
+def _not_shared(outage: Outage) -> tuple[str, ...]:
+    if not outage.began:
+        return ("the database never went away: the rollout was over before it was examined",)
+    if not any(_NOT_THIS in words for words in outage.said):
+        return (f"nobody was told that all servers suffer, but: {'; '.join(outage.said) or 'nothing'}",)
+    return ()
 
 
 def _newest(made: World, version: str) -> Any:
@@ -154,6 +183,8 @@ def _only_the_canary(rollout: Any) -> tuple[str, ...]:
     return (f"it went beyond the canary: {', '.join(touched)}",) if touched else ()
 
 
+_NOT_THIS = "not this release"
+
 CHAPTERS = (
     _Chapter("1.1.0", "1. 1.1.0 is fine, though it words many of its log lines anew.", DONE, _good),
     _Chapter(
@@ -164,4 +195,11 @@ CHAPTERS = (
         extra=(("findings", APP),),
     ),
     _Chapter("1.3.0", "3. The restart of 1.3.0 succeeds, but leaves the old code up.", ROLLED_BACK, _old_code),
+    _Chapter(
+        "1.4.0",
+        "4. 1.4.0 is fine, but the database goes away for all servers while it is examined.",
+        DONE,
+        _good,
+        outage=True,
+    ),
 )

@@ -28,9 +28,11 @@ class Address:
 class Server:
     """Everything of it lies in `folder`. Not for many threads."""
 
-    def __init__(self, folder: Path, address: Address) -> None:
+    def __init__(self, folder: Path, address: Address, database: str) -> None:
+        """`database`: host and port."""
         self.folder = folder
         self.address = address
+        self.database = database
         self.log = folder / "log"
         self.root = folder / APP
         self._supervisord = SupervisordProcess(folder / "supervisor", [self._program()])
@@ -76,6 +78,7 @@ class Server:
             APP,
             command=str(self.root / "current" / "bin" / "start"),
             environment={
+                "SHOP_DATABASE": self.database,
                 "SHOP_LISTEN": self.address.listen,
                 "SHOP_LOG": str(self.log),
                 "SHOP_PYTHON": sys.executable,

@@ -12,8 +12,9 @@ RELEASES: dict[str, tuple[str, ...]] = {
     "1.1.0": ("v1_1_0",),
     "1.2.0": ("v1_1_0", "v1_2_0"),
     "1.3.0": ("v1_1_0", "v1_3_0"),
+    "1.4.0": ("v1_1_0", "v1_4_0"),
 }
-"""Which folders of `overlays/` are laid over `app/`, in order. 1.2.0 and 1.3.0 both build on 1.1.0."""
+"""Which folders of `overlays/` are laid over `app/`, in order. 1.2.0, 1.3.0 and 1.4.0 all build on 1.1.0."""
 
 
 def lay_out(version: str, into: Path) -> Path:

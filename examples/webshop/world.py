@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from examples.parts.haproxy import HaproxyProcess
 from examples.parts.rabbitmq import RabbitNode
 from examples.webshop.child import Child
 from examples.webshop.coordinator import Coordinator
+from examples.webshop.database import Database
 from examples.webshop.guard import guarded
 from examples.webshop.server import APP, Address, Server
 from examples.webshop.sources import RELEASES, lay_out
@@ -23,6 +24,8 @@ from noonday_shared.clock import SystemClock, wait_until
 
 _FLEET_WITHIN = 30.0
 _LOAD_WITHIN = 10.0
+_AFTER_OUTAGE = 90.0
+"""Seconds until what all servers suffered from is no reason to wait any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class Shape:
     """Of load on the first release, before anything else happens."""
     examine: float = 20.0
     least_requests: int = 200
+    outage: float = 20.0
+    """Of the database, for all servers, while a release is examined."""
 
 
 class World:
@@ -46,10 +51,15 @@ class World:
         self.shape = shape
         shop_port = free_port([f"127.0.10.{number}" for number in range(1, shape.servers + 1)])
         self.port = free_port(["127.0.0.1"])
+        self.database = Database(folder, free_port(["127.0.0.1"], but={self.port}))
         self.rabbit = RabbitNode(folder / "rabbitmq")
-        self.coordinator = Coordinator(folder / "coordinator", free_port(["127.0.0.1"], but=self.port), out)
+        self.coordinator = Coordinator(
+            folder / "coordinator", free_port(["127.0.0.1"], but={self.port, self.database.port}), out
+        )
         self.servers = tuple(
-            Server(folder / f"web-{number}", Address(f"web-{number}", f"127.0.10.{number}", shop_port))
+            Server(
+                folder / f"web-{number}", Address(f"web-{number}", f"127.0.10.{number}", shop_port), self.database.url
+            )
             for number in range(1, shape.servers + 1)
         )
         self.haproxy = HaproxyProcess(folder / "haproxy", _haproxy_cfg(self.port, self.servers))
@@ -74,6 +84,7 @@ class World:
     def must_run(self) -> None:
         """Raises `Temporary` naming a part that has ended, with its last words."""
         self.coordinator.must_run()
+        self.database.must_run()
         for server in self.servers:
             server.must_run()
 
@@ -85,6 +96,9 @@ class World:
         say("the coordinator: noonday init, noonday serve")
         stack.callback(self.coordinator.stop)
         self.coordinator.start(self.rabbit.url, self._policy())
+        say("the shop's database")
+        stack.callback(self.database.stop)
+        self.database.start()
         say(f"HAProxy on 127.0.0.1:{self.port}")
         stack.callback(self.haproxy.stop)
         self.haproxy.start()
@@ -123,7 +137,7 @@ app = "{APP}"
 hosts = {{ role = "web" }}
 canary = 1
 examine = {self.shape.examine}
-examine_most = {self.shape.examine * 3}
+examine_most = {self.shape.examine * 3 + self.shape.outage + _AFTER_OUTAGE}
 least_requests = {self.shape.least_requests}
 waves = ["100%"]
 max_unavailable = 1
@@ -163,8 +177,8 @@ backend {APP}
 """
 
 
-def free_port(addresses: list[str], *, but: int = 0) -> int:
-    """One port that is free on all of these addresses."""
+def free_port(addresses: list[str], *, but: Collection[int] = ()) -> int:
+    """One port that is free on all of these addresses, and none of `but`."""
     while True:
         with ExitStack() as stack:
             probes = [stack.enter_context(socket.socket()) for _ in addresses]
@@ -175,5 +189,5 @@ def free_port(addresses: list[str], *, but: int = 0) -> int:
                     probe.bind((address, port))
             except OSError:
                 continue
-            if port != but:
+            if port not in but:
                 return port

@@ -7,7 +7,7 @@ import random
 import time
 from html import escape
 
-from . import catalogue, payment, pricing, texts
+from . import catalogue, orders, payment, pricing, texts
 
 log = logging.getLogger("shop.pages")
 
@@ -34,6 +34,7 @@ def checkout() -> str:
     order, customer = random.randint(100_000, 999_999), random.randint(1, 9_999)
     cents = pricing.to_pay(catalogue.listed(catalogue.some()), customer)
     payment.pay(order, cents)
+    orders.keep(order, cents)
     log.info(texts.ORDER, order, customer, catalogue.euros(cents))
     return _page("Thank you", f"<p>Order {order}: {catalogue.euros(cents)}</p>")
 
