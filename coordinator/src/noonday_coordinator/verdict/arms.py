@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from noonday_coordinator.verdict.window import HostWindow, Window
 
+STATUSES = ("4xx", "5xx", "errors")
 WARM_UP = 30.0
 """Seconds after a start whose latencies and gauges say nothing of the release."""
 
@@ -46,9 +47,9 @@ def requests_of(seen: HostWindow) -> int:
 
 
 def statuses_of(seen: HostWindow) -> Mapping[str, int]:
-    """4xx and 5xx, from whoever tells them."""
-    told = seen.statuses if seen.requests else seen.balancer
-    return {name: told[name] for name in ("4xx", "5xx") if told.get(name)}
+    """4xx and 5xx, from whoever tells them; and 'errors', which only the load balancer sees: no whole answer came."""
+    told = {**(seen.statuses if seen.requests else seen.balancer), "errors": seen.balancer.get("errors", 0)}
+    return {name: told[name] for name in STATUSES if told.get(name)}
 
 
 def warm(seen: HostWindow) -> bool:

@@ -61,6 +61,7 @@ class Counting:
             RESTARTS: About(RESTARTS, "restarts", "ERROR", True),
             "status:5xx": About("status:5xx", "status", "ERROR", True, "5xx"),
             "status:4xx": About("status:4xx", "status", "WARN", True, "4xx"),
+            "status:errors": About("status:errors", "status", "ERROR", True, "no whole answer"),
             **{f"slower:{name}": About(f"slower:{name}", "slower", "WARN", True, name) for name in edges},
         }
 

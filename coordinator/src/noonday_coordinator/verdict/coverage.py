@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from noonday_coordinator.verdict.arms import Arms
 
 OVER = 600.0
 """Seconds that are looked at."""
 LEAST = 0.8
+_SILENT = 30.0
+"""Seconds after which a host that has told nothing at all is named."""
 _SOONEST = 60.0
 """Seconds before which a gap says nothing: a message may just be late."""
 
@@ -20,12 +23,17 @@ class Coverage:
     members: tuple[str, ...]
     windows: deque[tuple[float, dict[str, tuple[float, int]]]] = field(default_factory=deque)
     """Ends; and by host the seconds that its window covers, and bytes that were dropped in it."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """By host: why what it says is of no use now."""
 
     def __init__(self, members: Iterable[str]) -> None:
         self.members = tuple(sorted(members))
         self.windows = deque()
+        self.refused = {}
 
-    def add(self, arms: Arms) -> None:
+    def add(self, arms: Arms, refused: Mapping[str, str] = MappingProxyType({})) -> None:
+        """`refused`: see `Window`."""
+        self.refused = refused
         hosts = {host: (seen.seconds, seen.dropped) for side in (arms.new, arms.old) for host, seen in side.items()}
         self.windows.append((arms.ends, hosts))
         while self.windows[0][0] <= arms.ends - OVER:
@@ -33,9 +41,15 @@ class Coverage:
 
     def trouble(self) -> str:
         """What is missing, in words; empty when enough was told."""
+        useless = [why for host, why in sorted(self.refused.items()) if host in self.members]
+        if useless:
+            return f"the evidence is incomplete: {'; '.join(useless[:3])}"
         if len(self.windows) < 2:
             return ""
         span = self.windows[-1][0] - self.windows[0][0]
+        silent = [host for host in self.members if not any(host in one for _, one in self.windows)]
+        if silent and span >= _SILENT:
+            return f"the evidence is incomplete: nothing was told by {', '.join(silent)} in the last {span:.0f} s"
         if span < _SOONEST:
             return ""
         later = list(self.windows)[1:]

@@ -13,6 +13,8 @@ from noonday_coordinator.verdict.window import HostWindow, Window
 
 WATCHED = ("rss_bytes", "fds", "threads", "connections")
 CPU = "cpu_per_request"
+RESPONSE = "response_ms_of_balancer"
+"""On average, where the log tells no durations."""
 _KEPT = 720
 """Points of one gauge of one host."""
 _LEAST_LEAK = 300.0
@@ -87,6 +89,9 @@ def _note(series: Series, host: str, seen: HostWindow, at: float) -> None:
     requests = requests_of(seen)
     if "cpu_seconds" in seen.gauges and requests >= _LEAST_REQUESTS:
         _keep(series, CPU, host, at, seen.gauges["cpu_seconds"] / requests)
+    answered = seen.balancer.get("requests", 0)
+    if "response_ms" in seen.balancer and not seen.latency and answered >= _LEAST_REQUESTS:
+        _keep(series, RESPONSE, host, at, seen.balancer["response_ms"] / answered)
 
 
 def _keep(series: Series, gauge: str, host: str, at: float, value: float) -> None:

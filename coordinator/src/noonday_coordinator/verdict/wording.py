@@ -13,7 +13,12 @@ from noonday_coordinator.words import rate as rate_of
 if TYPE_CHECKING:
     from noonday_coordinator.verdict.session import RolloutSession
 
-_WHAT = {"status:5xx": "answers with 5xx", "status:4xx": "answers with 4xx", "restarts": "unasked restarts"}
+_WHAT = {
+    "status:5xx": "answers with 5xx",
+    "status:4xx": "answers with 4xx",
+    "status:errors": "requests without a whole answer, as the load balancer sees them,",
+    "restarts": "unasked restarts",
+}
 _EXCUSES = {
     "": "",
     "over": "; it has stopped since",
