@@ -37,9 +37,15 @@ class Hosted:
     def __init__(self, log: Path, clock: FakeClock) -> None:
         self.collector = Collector("web", [LogFile(path=log)], [], log.parent, clock)
         self.observed = self.watched = self.young = False
+        self._clock = clock
 
-    def process(self) -> Process:
-        return Process(started_at=7.0, restarts=1, balancer={"requests": 3}, gauges={"fds": 4.0})
+    def evidence(self, host: str, boot: int, seq: int) -> Evidence:
+        process = Process(started_at=7.0, restarts=1, balancer={"requests": 3}, gauges={"fds": 4.0})
+        now = self._clock.now()
+        return self.collector.evidence(host=host, boot=boot, seq=seq, now=now, watching=self.watched, process=process)
+
+    def last_word(self, host: str, boot: int, seq: int) -> Evidence | None:
+        return self.collector.last_word(host=host, boot=boot, seq=seq)
 
 
 class Rig:

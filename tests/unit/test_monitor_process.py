@@ -78,6 +78,7 @@ def test_balancers_counts_begin_with_the_release(monitor: Monitor, place: FakePl
     assert monitor.process(SystemClock()).balancer == {"requests": 10}
     place.under_way = 115
     monitor.restarted()
+    assert monitor.begin() == {"requests": 15}
     assert monitor.process(SystemClock()).balancer == {}
     place.under_way = 118
     monitor.look()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from noonday_coordinator.verdict.increase import MOST_KEYS
 from noonday_coordinator.verdict.sampler import Sampler
 from noonday_coordinator.verdict.window import HostWindow, Window
 from noonday_shared.messages import Evidence
@@ -159,3 +160,104 @@ def test_after_a_restart_of_ours_nothing_is_lost_and_nothing_counted_twice() -> 
     again.add(evidence(2, {"a": (8, 6), "b": (1, 1)}), 20.0)
     seen = only(again.cut("web", 20.0))
     assert (seen.counts, seen.seconds) == ({"a": (3, 1), "b": (1, 1)}, 10.0)
+
+
+def test_a_key_that_made_room_on_the_host_counts_from_zero_again() -> None:
+    sampler = Sampler(since=0.0)
+    sampler.add(evidence(1, {"a": (50, 40)}), 10.0)
+    sampler.cut("web", 10.0)
+    sampler.add(evidence(2, {"a": (3, 2)}), 20.0)
+    sampler.add(evidence(3, {"a": (9, 4)}), 30.0)
+    assert only(sampler.cut("web", 30.0)).counts == {"a": (9, 4)}
+
+
+def test_a_clock_that_is_set_makes_no_seconds_and_loses_no_counts() -> None:
+    sampler = Sampler(since=0.0)
+    year = 365 * 86_400.0
+    for seq, sent_at in enumerate((10.0, 5 * year, 20.0, 5.0), 1):
+        more = evidence(seq, {"a": (seq, seq)}, sent_at=sent_at, requests=seq, counted_for=10.0 * seq)
+        assert sampler.add(more, 10.0 * seq)
+        seen = only(sampler.cut("web", 10.0 * seq))
+        assert (seen.seconds, seen.counts, seen.requests) == (10.0, {"a": (1, 1)}, 1)
+        assert sampler.cut("web", 10.0 * seq)[0].ends == 10.0 * seq
+
+
+def test_without_a_clock_that_nobody_sets_a_jump_back_is_no_time() -> None:
+    sampler = Sampler(since=0.0)
+    sampler.add(evidence(1, {"a": (1, 1)}, sent_at=1000.0), 10.0)
+    sampler.cut("web", 10.0)
+    sampler.add(evidence(2, {"a": (4, 3)}, sent_at=700.0), 20.0)
+    seen = only(sampler.cut("web", 20.0))
+    assert (seen.seconds, seen.counts) == (0.0, {"a": (3, 2)})
+
+
+def test_a_host_years_off_is_as_good_as_any() -> None:
+    sampler = Sampler(since=1000.0)
+    for seq, at in ((1, 1010.0), (2, 1020.0)):
+        sampler.add(evidence(seq, {"a": (seq, seq)}, since=4e9, sent_at=4e9 + at, counted_for=at - 1005), at)
+        seen = only(sampler.cut("web", at))
+    assert (seen.seconds, seen.counts) == (10.0, {"a": (1, 1)})
+
+
+def test_windows_go_on_when_the_coordinators_clock_was_set_back() -> None:
+    sampler = Sampler(since=0.0)
+    sampler.add(evidence(1), 10_000.0)
+    sampler.cut("web", 10_000.0)
+    sampler.add(evidence(2, {"a": (1, 1)}), 4000.0)
+    assert sampler.due("web", 4000.0, 10.0)
+    assert only(sampler.cut("web", 4000.0)).counts == {"a": (1, 1)}
+    assert not sampler.due("web", 4001.0, 10.0)
+
+
+def test_a_burst_of_late_counts_is_one_long_window() -> None:
+    sampler = Sampler(since=0.0)
+    sampler.add(evidence(1, {"a": (1, 1)}, requests=10), 10.0)
+    sampler.cut("web", 10.0)
+    for seq in range(20, 25):
+        sampler.add(evidence(seq, {"a": (seq, seq)}, requests=10 * seq), 250.0)
+    seen = only(sampler.cut("web", 250.0))
+    assert (seen.seconds, seen.requests, seen.counts) == (230.0, 230, {"a": (23, 23)})
+
+
+def test_several_messages_of_one_window_add_up() -> None:
+    sampler = Sampler(since=0.0)
+    sampler.add(evidence(1, gauges={"cpu_seconds": 1.0, "fds": 9.0}, latency=LATENCY, overflow={"INFO": 1}), 10.0)
+    sampler.cut("web", 10.0)
+    twice = tuple(2 * one for one in LATENCY)
+    sampler.add(evidence(2, gauges={"cpu_seconds": 1.5, "fds": 8.0}, latency=twice, balancer={"requests": 4}), 20.0)
+    sampler.add(evidence(3, gauges={"cpu_seconds": 1.75, "fds": 7.0}, latency=twice, balancer={"requests": 9}), 30.0)
+    seen = only(sampler.cut("web", 30.0))
+    assert (seen.gauges, seen.latency, seen.balancer) == ({"cpu_seconds": 0.75, "fds": 7.0}, LATENCY, {"requests": 9})
+    assert (seen.seconds, seen.first, seen.overflow) == (20.0, False, {})
+
+
+def test_a_flood_of_kinds_is_bounded_and_counted_as_overflow() -> None:
+    sampler = Sampler(since=0.0)
+    per_message = 4000
+    for seq in range(MOST_KEYS // per_message + 3):
+        flood = {f"{seq}-{number}": (1, 1) for number in range(per_message)}
+        sampler.add(evidence(seq, flood), 10.0 + seq)
+    (window,) = sampler.cut("web", 60.0)
+    seen = window.hosts["web-1"]
+    assert len(seen.counts) == MOST_KEYS
+    assert sum(seen.overflow.values()) == 3 * per_message
+
+
+def test_a_host_that_lost_its_number_of_starts_is_named_and_told_what_to_do() -> None:
+    sampler = Sampler(since=0.0)
+    sampler.add(evidence(1, boot=4_000_000_000), 10.0)
+    assert not sampler.add(evidence(1, boot=1_700_000_000), 20.0)
+    assert sampler.refused("web", "web-1") == ""
+    assert not sampler.add(evidence(9, boot=1_700_000_000), 200.0)
+    assert "noonday remove web-1" in sampler.refused("web", "web-1")
+    sampler.forget(["web-1"])
+    assert sampler.add(evidence(10, boot=1_700_000_000), 210.0)
+
+
+def test_a_window_names_who_told_nothing_of_use_for_a_while() -> None:
+    sampler = Sampler(since=0.0)
+    sampler.add(evidence(1, host="web-2"), 10.0)
+    sampler.refuse("web", "web-1", "rubbish", 10.0)
+    assert sampler.cut("web", 10.0)[0].refused == {"web-1": "rubbish"}
+    sampler.add(evidence(2, host="web-2"), 300.0)
+    assert sampler.cut("web", 300.0)[0].refused == {}

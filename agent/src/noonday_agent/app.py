@@ -27,8 +27,7 @@ from noonday_agent.steps import Steps
 from noonday_shared.clock import Clock
 from noonday_shared.errors import NoondayError
 from noonday_shared.keys import PublicKey
-from noonday_shared.logs.counter import Process
-from noonday_shared.messages import AppSnapshot
+from noonday_shared.messages import AppSnapshot, Evidence
 
 OBSERVED_LOOK = 1.0
 """Seconds between looks at an app that a rollout observes; others are looked at as health.every says."""
@@ -92,6 +91,7 @@ class HostedApp:
         )
         self._boot = boot
         self._epoch = 0
+        self._counting = threading.Lock()
         self.collector.begin(self.parts.releases.live().id, self._epoch)
         self.runner = AppRunner(
             host=agent.host,
@@ -147,17 +147,29 @@ class HostedApp:
         arrived = self._arrived_at
         return arrived is not None and self._clock.monotonic() - arrived < YOUNG
 
-    def process(self) -> Process:
-        return self._monitor.process(self._clock)
+    def evidence(self, host: str, boot: int, seq: int) -> Evidence:
+        """The next message, which is to be sent: what it tells counts as told."""
+        with self._counting:
+            now, watching = self._clock.now(), self.watched
+            process = self._monitor.process(self._clock)
+            return self.collector.evidence(
+                host=host, boot=boot, seq=seq, now=now, watching=watching, process=process
+            )  # fmt: skip
+
+    def last_word(self, host: str, boot: int, seq: int) -> Evidence | None:
+        """What a release that ended has counted to its end; once each, to be sent before the next `evidence`."""
+        return self.collector.last_word(host=host, boot=boot, seq=seq)
 
     def restarting(self) -> None:
         self._monitor.restarting()
 
     def restarted(self, release: str) -> None:
         """What is logged from now on was written by the new process; what was read until now, by the old one."""
-        self._epoch += 1
-        self.collector.begin(release, self._epoch)
         self._monitor.restarted()
+        # No message may tell what one counter saw of the old release under the name of the new one.
+        with self._counting:
+            self._epoch += 1
+            self.collector.begin(release, self._epoch, self._monitor.begin())
 
     def arrived(self) -> None:
         self._arrived_at = self._clock.monotonic()

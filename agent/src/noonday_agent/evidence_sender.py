@@ -8,6 +8,7 @@ from noonday_shared.bus.protocol import Bus
 from noonday_shared.clock import Clock
 from noonday_shared.envelope import seal
 from noonday_shared.keys import SigningKey
+from noonday_shared.messages import Evidence
 from noonday_shared.messages.evidence import KIND
 
 SOON = 2.0
@@ -43,17 +44,14 @@ class EvidenceSender:
 
     def _send(self, app: HostedApp, now: float) -> None:
         self._sent_at[app.name] = now
-        self._seq += 1
-        evidence = app.collector.evidence(
-            host=self._host,
-            boot=self._boot,
-            seq=self._seq,
-            now=self._clock.now(),
-            watching=app.watched,
-            process=app.process(),
-        )
+        while (last := app.last_word(self._host, self._boot, self._seq + 1)) is not None:
+            self._publish(last)
+        self._publish(app.evidence(self._host, self._boot, self._seq + 1))
+
+    def _publish(self, evidence: Evidence) -> None:
+        self._seq = evidence.seq
         # Lines are not cumulative, so a message that carries some has a slot of its own.
-        slot = f"lines/{self._seq}" if evidence.lines else f"evidence/{app.name}/{self._seq % SLOTS}"
+        slot = f"lines/{self._seq}" if evidence.lines else f"evidence/{evidence.app}/{self._seq % SLOTS}"
         self._bus.publish(
             topology.REPORTS, topology.evidence_key(self._host), seal(KIND, evidence, self._key), slot=slot
         )

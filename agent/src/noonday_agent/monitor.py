@@ -50,9 +50,13 @@ class Monitor:
             self._restarts.asked()
 
     def restarted(self) -> None:
-        """What the balancers count from now on belongs to the release that was started."""
+        """The app was restarted: what the balancers have counted by now is still the old release's."""
         self._traffic.add(self._parts.pool.traffic())
-        self._traffic.begin()
+
+    def begin(self) -> dict[str, int]:
+        """What the balancers count from now on belongs to the release that was started; returns what they counted for
+        the one that ended."""
+        return self._traffic.begin()
 
     def arrived(self) -> None:
         """The app was just seen healthy and in service: nobody has to wait for the next look to know it."""
@@ -78,11 +82,14 @@ class Monitor:
         """The app beside its logs. Gauges: the process tree's, the host's and the app's own; what can't be told now is
         left out."""
         main = self._main()
+        with self._lock:
+            # The newest look may be older than the restart that began the count anew.
+            restarts = self._restarts.count
         tree = tree_gauges(main[0], clock) if main else {}
         own = self._scraper.gauges if self._scraper is not None else {}
         return Process(
             started_at=clock.now() - (time.clock_gettime(time.CLOCK_BOOTTIME) - main[1]) if main else 0.0,
-            restarts=self.seen.restarts,
+            restarts=restarts,
             balancer=self._traffic.sums(),
             gauges={**own, **tree, **host_gauges(self._settings.root)},
         )

@@ -20,10 +20,12 @@ class Traffic:
         self._last: dict[str, Mapping[str, int]] = {}
         self._sums: Counter[str] = Counter()
 
-    def begin(self) -> None:
-        """Count from zero."""
+    def begin(self) -> dict[str, int]:
+        """Count from zero; returns the sums until now."""
         with self._lock:
+            ended = dict(self._sums)
             self._sums.clear()
+            return ended
 
     def add(self, seen: Mapping[str, Mapping[str, int]]) -> None:
         """Add what came since the last call. `seen`: what each balancer has counted, by its name. What it counted

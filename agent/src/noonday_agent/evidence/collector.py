@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,8 @@ PUMP_BYTES = 4 << 20
 DRAIN_WITHIN = 2.0
 """Seconds that `drain` reads at most."""
 SAVE_EVERY = 10.0
+MOST_ENDED = 4
+"""Releases that ended and whose last word waits for a connection."""
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +43,16 @@ class _Read:
     access: bool = False
     folder: Folder = field(default_factory=lambda: Folder(Shape()))
     ids: RequestIds = field(default_factory=RequestIds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A counting that is over, and when it was."""
+
+    counter: ReleaseCounter
+    at: float
+    counted_for: float
+    balancer: Mapping[str, int]
 
 
 class Collector:
@@ -68,6 +81,8 @@ class Collector:
         self._dropped_before = 0
         self._begun = False
         self._counter = ReleaseCounter(app, "", 0, clock.now(), self._redactor)
+        self._since = clock.monotonic()
+        self._ended: deque[_Ended] = deque(maxlen=MOST_ENDED)
 
     @property
     def paths(self) -> list[Path]:
@@ -104,9 +119,10 @@ class Collector:
                 self._count(read, read.folder.end(), now)
             self._counter.dropped = self._dropped() - self._dropped_before
 
-    def begin(self, release: str, epoch: int) -> None:
+    def begin(self, release: str, epoch: int, balancer: Mapping[str, int] | None = None) -> None:
         """Count for `release` (its id) from now on, after a `drain`. The first call does not drain: what was written
-        while no agent ran is news of the release that is live.
+        while no agent ran is news of the release that is live. `balancer`: what the balancers counted for the release
+        that ends.
 
         Call it when the old release has stopped and the new one has not started: what both write meanwhile can't be
         told apart.
@@ -114,10 +130,24 @@ class Collector:
         with self._lock:
             if self._begun:
                 self.drain()
+                self._ended.append(_Ended(self._counter, self._clock.now(), self._counted_for(), balancer or {}))
             self._begun = True
             self._dropped_before = self._dropped()
             self._counter = ReleaseCounter(self._app, release, epoch, self._clock.now(), self._redactor)
+            self._since = self._clock.monotonic()
             self._save()
+
+    def last_word(self, *, host: str, boot: int, seq: int) -> Evidence | None:
+        """What a release that ended has counted to its end, which no `evidence` has told: once each, to be sent before
+        the next `evidence`. None when there is none."""
+        with self._lock:
+            if not self._ended:
+                return None
+            ended = self._ended.popleft()
+            process = Process(balancer=ended.balancer)
+            return ended.counter.to_evidence(
+                host=host, boot=boot, seq=seq, now=ended.at, counted_for=ended.counted_for, process=process
+            )
 
     def evidence(
         self,
@@ -133,7 +163,15 @@ class Collector:
         takes the lines read since the last call."""
         with self._lock:
             lines = self._lines.take() if watching else ()
-            return self._counter.to_evidence(host=host, boot=boot, seq=seq, now=now, process=process, lines=lines)
+            return self._counter.to_evidence(
+                host=host,
+                boot=boot,
+                seq=seq,
+                now=now,
+                counted_for=self._counted_for(),
+                process=process,
+                lines=lines,
+            )
 
     def close(self) -> None:
         """Keep how far was read, and let go of the files."""
@@ -141,6 +179,9 @@ class Collector:
             self._save()
             for read in self._reads:
                 read.source.close()
+
+    def _counted_for(self) -> float:
+        return self._clock.monotonic() - self._since
 
     def _followers(self) -> list[Follower]:
         return [read.source for read in self._reads if isinstance(read.source, Follower)]

@@ -17,6 +17,7 @@ from noonday_shared.logs.samples import Samples
 from noonday_shared.logs.signature import Kind, Signature, Signer
 from noonday_shared.logs.telling import Teller
 from noonday_shared.messages import Evidence, LogLine
+from noonday_shared.messages.evidence import LONGEST_GAUGE, MOST_GAUGE
 from noonday_shared.messages.latency import BUCKETS, bucket
 
 MOST_GAUGES = 64
@@ -95,13 +96,15 @@ class ReleaseCounter:
         boot: int,
         seq: int,
         now: float,
+        counted_for: float | None = None,
         process: Process | None = None,
         lines: tuple[LogLine, ...] = (),
     ) -> Evidence:
-        """The next message. What it tells counts as told, so each is to be sent."""
+        """The next message. What it tells counts as told, so each is to be sent. `counted_for`: see
+        `messages.evidence`."""
         process = process or Process()
         counts, templates = self._teller.tell()
-        gauges = {name: value for name, value in (process.gauges or {}).items() if isfinite(value)}
+        gauges = {name: value for name, value in (process.gauges or {}).items() if _may_be_told(name, value)}
         return Evidence(
             host=host,
             app=self.app,
@@ -111,6 +114,7 @@ class ReleaseCounter:
             release=self.release,
             since=self._since,
             sent_at=now,
+            counted_for=counted_for,
             requests=self._statuses.total(),
             statuses=dict(self._statuses),
             records=self._records,
@@ -119,7 +123,7 @@ class ReleaseCounter:
             overflow=dict(self._book.overflow),
             latency=tuple(self._latency) if self._timed else (),
             balancer=dict(process.balancer or {}),
-            started_at=process.started_at,
+            started_at=max(process.started_at, 0.0),
             restarts=process.restarts,
             dropped=self.dropped,
             gauges=dict(islice(gauges.items(), MOST_GAUGES)),
@@ -146,3 +150,8 @@ class ReleaseCounter:
             self._latency[bucket(request.seconds)] += 1
             self._timed = True
         return True
+
+
+def _may_be_told(name: str, value: float) -> bool:
+    """An app may name its numbers as it likes, and a limit that it does not have may be any number."""
+    return isfinite(value) and abs(value) <= MOST_GAUGE and len(name) <= LONGEST_GAUGE
