@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from noonday_shared.logs.access import is_request, read_request
+from noonday_shared.logs.access import is_request, read_request, read_requests
 
 START = '10.0.0.1 - bob [01/Jan/2026:12:00:00 +0000] "GET /cart?id=5 HTTP/1.1"'
 AGENT = '"https://shop.example/?time=7.5 x" "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/120.0"'
@@ -54,6 +57,30 @@ def test_a_damaged_request_counts_only_in_a_file_of_requests(line: str) -> None:
 )
 def test_other_lines_are_no_requests(line: str) -> None:
     assert read_request(line.encode("latin-1"), surely=True) is None
+
+
+@pytest.mark.parametrize("first", range(len(LINES)))
+def test_many_lines_are_read_as_each_alone_whatever_the_first_are(first: int) -> None:
+    lines = [line.encode() for line, _, _ in (LINES[first:] + LINES[:first]) * 3]
+    alone = [request for line in lines if (request := read_request(line)) is not None]
+    found = read_requests([*lines, b"nothing"])
+    assert found.statuses == Counter(request.status for request in alone)
+    assert found.others == [b"nothing"]
+    told = [request.seconds for request in alone if request.seconds is not None]
+    # Where none of the first lines tells a duration, those of later ones are left alone.
+    assert sorted(found.seconds) == pytest.approx(sorted(told)) or not any(
+        LINES[(first + at) % len(LINES)][2] for at in range(8)
+    )
+
+
+@given(st.lists(st.text(alphabet='HTP/1.2" 05-[]GE\\rt=', max_size=60), max_size=12))
+def test_any_lines_are_read_as_each_alone(lines: list[str]) -> None:
+    raw = [START.encode() + b" 200 5 - 0.25", *(f'"GET / HTTP/1.1" 200 {line}'.encode() for line in lines)]
+    raw += [line.encode() for line in lines]
+    alone = [request for line in raw if (request := read_request(line, surely=True)) is not None]
+    found = read_requests(raw, surely=True)
+    assert found.statuses == Counter(request.status for request in alone)
+    assert len(found.others) == len(raw) - len(alone)
 
 
 @pytest.mark.parametrize("unit", ["HTTP/1.1", '"GET ', '" 200 ', "rt=", "1.1 ", "1", '"'])

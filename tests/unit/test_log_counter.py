@@ -75,6 +75,61 @@ def test_requests_are_counted_apart_from_records() -> None:
     assert found.latency[bucket(0.25)] == sum(found.latency) == 3
 
 
+FIELD_REQUESTS = [
+    (b'{"level":"%s","msg":"handled","method":"GET","path":"/cart/%d","status":503,"duration_ms":250.0}', 0.25),
+    (b'{"level":"%s","msg":"handled","http.request.method":"GET","n":%d,"http.response.status_code":503,'
+     b'"event.duration":250000000}', 0.25),
+    (b'{"level":"%s","req":{"method":"GET","url":"/cart/%d"},"res":{"statusCode":503},"responseTime":250,'
+     b'"msg":"handled"}', 0.25),
+    (b'{"level":"%s","msg":"handled","request":"GET /%d HTTP/1.1","status":"503","request_time":"0.250"}', 0.25),
+    (b'{"severity":"%s","message":"handled","httpRequest":{"requestUrl":"/%d","status":503,"latency":"0.25s"}}', 0.25),
+    (b'ts=2026-01-01T12:00:00Z level=%s msg=handled method=GET path=/cart/%d status=503 duration=250ms', 0.25),
+    (b'ts=2026-01-01T12:00:00Z level=%s msg=handled method=GET path="/cart/%d" status=503 latency=0.25', 0.25),
+    (b'{"level":"%s","msg":"handled","method":"GET","uri":"/cart/%d","status":503,"took":"soon"}', None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("level", [b"info", b"error"])
+@pytest.mark.parametrize(("line", "seconds"), FIELD_REQUESTS)
+def test_a_request_told_by_fields_is_a_request_and_a_record(line: bytes, seconds: float | None, level: bytes) -> None:
+    found = counted([line % (level, number) for number in range(5)])
+    assert (found.requests, found.statuses, found.records) == (5, {"5xx": 5}, 5)
+    assert {(one.level, one.text) for one in found.templates} == {(level.decode().upper(), "handled")}
+    assert sum(found.latency) == (0 if seconds is None else 5)
+    assert seconds is None or found.latency[bucket(seconds)] == 5
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"level":"info","msg":"x","method":"card","status":"ok"}',
+        b'{"level":"info","msg":"job ended","status":200}',
+        b'{"level":"info","msg":"x","method":"GET","path":"/","status":2000}',
+        b"level=info msg=x status=200",
+    ],
+)
+def test_fields_without_a_status_or_a_place_tell_of_no_request(line: bytes) -> None:
+    assert counted([line]).requests == 0
+
+
+def test_the_agents_own_questions_are_no_requests() -> None:
+    probe = b'{"level":"info","msg":"x","method":"GET","path":"/","status":200,"agent":"noonday-agent/1"}'
+    found = counted([probe, (ACCESS % 200).replace(b'"x"', b'"noonday-agent/1"'), ACCESS % 200])
+    assert (found.requests, found.records) == (1, 1)
+
+
+def test_a_request_with_a_serious_level_before_it_is_a_record_as_well() -> None:
+    found = counted([STAMP + b'ERROR web: "POST /pay HTTP/1.1" 500 card refused', ACCESS % 200])
+    assert (found.records, found.statuses) == (1, {"5xx": 1, "2xx": 1})
+    assert [(one.level, one.logger) for one in found.templates] == [("ERROR", "web")]
+
+
+def test_fields_that_are_no_part_of_what_happened_make_no_kinds_and_fill_no_cache() -> None:
+    signer, made = Signer(), counter()
+    made.count([b'{"level":"info","msg":"handled","user":"%s"}' % word for word in words(500)], signer, 1.0)
+    assert [one.text for one in told(made).templates] == ["handled"]
+
+
 def test_a_log_without_durations_has_no_histogram() -> None:
     assert counted([(ACCESS % 200).rpartition(b" ")[0]]).latency == ()
 
@@ -106,6 +161,10 @@ REQUEST_LINES = [
     b'{"time":"%s","level":"error","msg":"order refused","trace": "%s", "n": 1}',
     b'time="%s" level=error msg="order refused" requestId=%s',
 ]
+TRACED_LINES = [
+    STAMP + b" INFO [shop,%032x,%016x,true] 1 --- [exec-1] c.s.Pay : order refused",
+    STAMP + b" INFO 1 --- [shop] [exec-1] [%032x-%016x] c.s.Pay : order refused",
+]
 
 
 @pytest.mark.parametrize("line", REQUEST_LINES)
@@ -118,6 +177,14 @@ def test_an_episode_is_a_request_where_records_carry_its_id(line: bytes) -> None
         made.count(records, signer, 100.0 + batch, ids)
     found = told(made)
     assert [found.counts[one.key] for one in found.templates] == [(800, 250)]
+
+
+@pytest.mark.parametrize("line", TRACED_LINES)
+def test_an_episode_is_a_trace_that_stands_in_the_header_without_a_name(line: bytes) -> None:
+    made, signer, ids = counter(), Signer(), RequestIds()
+    traces = [uuid.UUID(int=number // 2 << 64 | 0xABCDEF << 32).int for number in range(200)]
+    made.count([line % (trace, span) for span, trace in enumerate(traces)], signer, 100.0, ids)
+    assert by_text(told(made)) == {"order refused": (200, 100)}
 
 
 def test_records_without_an_id_among_others_count_by_seconds() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from math import isfinite
 
-from noonday_shared.logs.access import read_request
+from noonday_shared.logs.access import PROBE, Request, read_requests
 from noonday_shared.logs.book import MOST_KEYS, Book, Seen
 from noonday_shared.logs.episodes import Episodes
 from noonday_shared.logs.redact import Redactor
@@ -21,8 +21,6 @@ from noonday_shared.messages.evidence import LONGEST_GAUGE, MOST_GAUGE
 from noonday_shared.messages.latency import BUCKETS, bucket
 
 MOST_GAUGES = 64
-PROBE = b"noonday-agent"
-"""In the User-Agent of what the agent itself asks the app, as far as the access log shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +65,7 @@ class ReleaseCounter:
         signatures = signer.sign_all(records, rests)
         apart = self._episodes.told_apart(signatures, found, now)
         unproven: dict[Signature, Seen] = {}
+        telling: set[Signature] = set()
         requests = 0
         for signature, times in Counter(signatures).items():
             if signature.kind is Kind.REQUEST:
@@ -78,16 +77,24 @@ class ReleaseCounter:
                 self._book.tick(seen, now)
             if self._book.wants_sample(seen):
                 unproven[signature] = seen
+            if signature.request is not None:
+                telling.add(signature)
         self._records += len(records) - requests
-        if requests or unproven:
-            self._look_closer(records, signatures, unproven)
+        if requests:
+            found_at = zip(records, signatures, strict=True)
+            self.count_requests([record for record, signature in found_at if signature.kind is Kind.REQUEST])
+        if unproven or telling:
+            self._look_closer(records, signatures, unproven, telling)
         return signatures
 
     def count_requests(self, lines: Sequence[bytes]) -> None:
         """Lines of a file that holds requests only; others in it are counted as records."""
-        for line in lines:
-            if not self._count_request(line, surely=True):
-                self._records += 1
+        found = read_requests(lines, surely=True)
+        self._statuses.update(found.statuses)
+        self._records += len(found.others)
+        for seconds in found.seconds:
+            self._latency[bucket(seconds)] += 1
+        self._timed = self._timed or bool(found.seconds)
 
     def to_evidence(
         self,
@@ -131,25 +138,25 @@ class ReleaseCounter:
         )
 
     def _look_closer(
-        self, records: Sequence[bytes], signatures: Sequence[Signature], unproven: dict[Signature, Seen]
+        self,
+        records: Sequence[bytes],
+        signatures: Sequence[Signature],
+        unproven: dict[Signature, Seen],
+        telling: set[Signature],
     ) -> None:
         for record, signature in zip(records, signatures, strict=True):
-            if signature.kind is Kind.REQUEST:
-                self._count_request(record, surely=False)
-            elif (seen := unproven.get(signature)) is not None and not self._book.sample(seen, record):
+            if signature in telling and signature.request is not None:
+                self._count_request(signature.request(record), record)
+            if (seen := unproven.get(signature)) is not None and not self._book.sample(seen, record):
                 del unproven[signature]
 
-    def _count_request(self, line: bytes, *, surely: bool) -> bool:
-        request = read_request(line, surely=surely)
-        if request is None:
-            return False
-        if PROBE in line:
-            return True  # the agent's own question is no customer's
+    def _count_request(self, request: Request | None, line: bytes) -> None:
+        if request is None or PROBE in line:
+            return
         self._statuses[request.status] += 1
         if request.seconds is not None:
             self._latency[bucket(request.seconds)] += 1
             self._timed = True
-        return True
 
 
 def _may_be_told(name: str, value: float) -> bool:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from noonday_shared.logs.access import ReadRequest
+from noonday_shared.logs.field_requests import find_request
 from noonday_shared.logs.levels import level_of_number, level_of_word
 
 _LEVELS = ("level", "severity", "levelname", "log.level", "lvl", "loglevel", "@level", "severity_text", "log_level")
@@ -31,6 +33,7 @@ class Fields:
     message: str
     stack: str = ""
     by_number: bool = False
+    request: ReadRequest | None = None
 
 
 def read_json(line: str) -> Fields | None:
@@ -41,18 +44,19 @@ def read_json(line: str) -> Fields | None:
         return None
     if not isinstance(found, dict):
         return None
-    return _fields(found)
+    return _fields(found, find_request(found, logfmt=False))
 
 
 def read_logfmt(line: str) -> Fields | None:
-    """None when the line holds neither a level nor a message by name."""
+    """None when the line names neither a level nor a message nor a request."""
     pairs: dict[str, object] = {name: quoted or plain for name, quoted, plain in _PAIR.findall(line)}
-    if not any(name in pairs for name in (*_LEVELS, *_MESSAGES)):
+    request = find_request(pairs, logfmt=True)
+    if request is None and not any(name in pairs for name in (*_LEVELS, *_MESSAGES)):
         return None
-    return _fields(pairs)
+    return _fields(pairs, request)
 
 
-def _fields(found: Mapping[str, object]) -> Fields:
+def _fields(found: Mapping[str, object], request: ReadRequest | None) -> Fields:
     error = _first(found, _ERRORS)
     inner = error if isinstance(error, Mapping) else {}
     level, by_number = _level(found)
@@ -60,7 +64,7 @@ def _fields(found: Mapping[str, object]) -> Fields:
     stack = _text(found, _STACKS) or _text(inner, _STACKS)
     if not stack and isinstance(error, str) and "\n" in error:
         stack = error
-    return Fields(level, _text(found, _LOGGERS), message, stack, by_number)
+    return Fields(level, _text(found, _LOGGERS), message, stack, by_number, request)
 
 
 def _level(found: Mapping[str, object]) -> tuple[str, bool]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from noonday_shared.logs.access import ReadRequest
 from noonday_shared.logs.fields import Fields, read_json, read_logfmt
 from noonday_shared.logs.levels import WORDS, level_of_number, level_of_word
 from noonday_shared.logs.records import BARE_ERROR
@@ -16,13 +17,14 @@ from noonday_shared.logs.shape import JSON, KLOG, LOGFMT, RUBY, TIMES
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """`level`: a word of levels.py, or empty. `stack`: a trace that came as a field. `by_number`: see `Fields`."""
+    """`level`: a word of levels.py, or empty. `stack`: a trace that came as a field. The rest: see `Fields`."""
 
     level: str
     logger: str
     body: str
     stack: str = ""
     by_number: bool = False
+    request: ReadRequest | None = None
 
 
 _PRIORITY = re.compile(rb"<(\d{1,3})>")
@@ -198,7 +200,7 @@ class _Walk:
 
 
 def _named(fields: Fields) -> Header:
-    return Header(fields.level, fields.logger, fields.message, fields.stack, fields.by_number)
+    return Header(fields.level, fields.logger, fields.message, fields.stack, fields.by_number, fields.request)
 
 
 def _end(pattern: re.Pattern[bytes], line: bytes, at: int) -> int:

@@ -62,10 +62,11 @@ class Folder:
     def feed(self, lines: Sequence[bytes], now: float) -> list[bytes]:
         """Records that these lines made whole, each with its lines joined by newlines. `now`: as in `flush`."""
         records: list[bytes] = []
-        begins = self._shape.newest.match
+        newest, other = self._shape.newest
+        begins, also = newest.match, other.match
         begun = 0
         for line in lines:
-            if begins(line) is not None:
+            if begins(line) is not None or also(line) is not None:
                 begun += 1
                 if self._count:
                     records.append(self._close())
@@ -80,7 +81,8 @@ class Folder:
                 if self._count >= MOST_LINES:
                     records.append(self._close())
                 continue
-            begins = self._shape.newest.match
+            newest, other = self._shape.newest
+            begins, also = newest.match, other.match
             if self._first is not None:
                 records.append(self._close())
             self._first = line or None
@@ -98,7 +100,7 @@ class Folder:
         return [self._close()] if self._first is not None else []
 
     def _goes_on(self, line: bytes) -> bool:
-        """Whether a line that the newest kind of header does not match belongs to the record before it."""
+        """Whether a line that no newest kind of header matches belongs to the record before it."""
         if not line or line[0] in (_SPACE, _TAB):
             return self._first is not None
         role = self._role(line)

@@ -18,6 +18,9 @@ _PATTERN = rf"(?:{_NAMED}|{_BRACKETED}){_DIGIT}{_VALUE}"
 IN_TEXT = re.compile(_PATTERN, re.IGNORECASE)
 """Finds a named id in a text; the third group is the id."""
 _IN_BYTES = re.compile(_PATTERN.encode(), re.IGNORECASE)
+# Without a name: [shop,4bf92f3577b34da6a3ce929d0e0e4736,00f067aa0ba902b7,true] or [4bf9...-00f0...].
+_TRACED = re.compile(rb"(\[(?:[\w.-]{0,60},)?)([0-9a-f]{32}|[0-9a-f]{16})[,-][0-9a-f]{16}(?=[,\]])")
+_TRACE = b"["
 
 LOOK_AT = 256
 """Records that are looked at to learn; again after each `LOOK_AGAIN` when nothing was found."""
@@ -37,20 +40,16 @@ class RequestIds:
         self._rest = 0
 
     def cut(self, records: Sequence[bytes]) -> tuple[Sequence[bytes], list[bytes]]:
-        """The records without their ids, and the ids, each empty where there is none; no ids at all when no record of
-        this file is known to carry one."""
+        """The records without their ids, only to tell them apart by, and the ids, each empty where there is none; no
+        ids at all when no record of this file is known to carry one."""
         if self._pattern is None:
             self._learn(records)
         if self._pattern is None:
             return records, []
-        rests, ids = list(records), [b""] * len(records)
-        search = self._pattern.search
-        for at, record in enumerate(records):
-            if (found := search(record)) is not None:
-                start, end = found.span(1)
-                ids[at] = record[start:end]
-                rests[at] = record[:start] + record[end:]
-        return rests, ids
+        split = self._pattern.split
+        parts = [split(record, 1) for record in records]
+        rests = [found[0] + found[1] + found[3] if len(found) > 1 else found[0] for found in parts]
+        return rests, [found[2] if len(found) > 1 else b"" for found in parts]
 
     def _learn(self, records: Sequence[bytes]) -> None:
         self._rest -= len(records)
@@ -58,12 +57,15 @@ class RequestIds:
             return
         for record in records[: LOOK_AT - self._looked]:
             self._looked += 1
-            if (found := _IN_BYTES.search(record)) is not None:
+            if (found := _TRACED.search(record)) is not None:
+                self._marks[_TRACE] += 1
+                self._values.add(found[2])
+            elif (found := _IN_BYTES.search(record)) is not None:
                 self._marks[found[1] or found[2]] += 1
                 self._values.add(found[3])
         mark, times = next(iter(self._marks.most_common(1)), (b"", 0))
         if times >= max(_LEAST, _SHARE * self._looked) and len(self._values) > 1:
-            self._pattern = re.compile(re.escape(mark) + _VALUE.encode())
+            self._pattern = _TRACED if mark == _TRACE else re.compile(b"(" + re.escape(mark) + b")" + _VALUE.encode())
         elif self._looked >= LOOK_AT:
             self._marks.clear()
             self._values.clear()

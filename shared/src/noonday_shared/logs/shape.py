@@ -36,7 +36,7 @@ _ENOUGH = 400
 
 
 class Shape:
-    """Tries first what matched last, so that a file of one kind costs one match a line."""
+    """Tries first what matched last, so that a file of one or two kinds costs one or two matches a line."""
 
     def __init__(self) -> None:
         self._kinds = [*TIMES, JSON, LOGFMT, LEVEL_FIRST, KLOG, RUBY, ACCESS]
@@ -44,9 +44,9 @@ class Shape:
         self._others = 0
 
     @property
-    def newest(self) -> re.Pattern[bytes]:
-        """The kind that matched last: a line that it matches needs no `begins`."""
-        return self._kinds[0]
+    def newest(self) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+        """The two kinds that matched last: a line that one of them matches needs no `begins`."""
+        return self._kinds[0], self._kinds[1]
 
     @property
     def stamped(self) -> bool:

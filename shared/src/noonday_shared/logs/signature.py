@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import blake2b
 
 from noonday_shared.logs import access, header
+from noonday_shared.logs.access import ReadRequest
 from noonday_shared.logs.header import Header
 from noonday_shared.logs.mask import FILLING, identity, mask
 from noonday_shared.logs.traces import Trace, find_trace
@@ -37,13 +38,15 @@ class Kind(StrEnum):
 @dataclass(frozen=True, slots=True, eq=False)
 class Signature:
     """`key`: 16 hex digits, what records are compared and counted by; empty for requests. `text`: masked, not yet
-    redacted. Two signatures of one key are not equal as objects."""
+    redacted. `request`: how records of this kind tell of a request as well. Two signatures of one key are not equal as
+    objects."""
 
     kind: Kind
     key: str = ""
     level: str = ""
     logger: str = ""
     text: str = ""
+    request: ReadRequest | None = None
 
 
 _REQUEST = Signature(Kind.REQUEST)
@@ -70,14 +73,22 @@ class Signer:
         """One signature for each record. `rests`: the records without their requests' ids, to look them up by."""
         rests = records if rests is None else rests
         known = self._young.get
-        looked_up = [known(hash(rest.translate(None, FILLING))) for rest in rests]
+        if access.mostly_requests(records):
+            looked_up = [
+                _REQUEST
+                if b" HTTP/" in record and _only_request(record)
+                else known(hash(rest.translate(None, FILLING)))
+                for record, rest in zip(records, rests, strict=True)
+            ]
+        else:
+            looked_up = [known(hash(rest.translate(None, FILLING))) for rest in rests]
         return [
             self._look_again(records[at], rests[at]) if found is None or found is _BY_DIGITS else found
             for at, found in enumerate(looked_up)
         ]
 
     def _look_again(self, record: bytes, rest: bytes) -> Signature:
-        if b"HTTP/" in record and access.is_request(record.partition(b"\n")[0]):
+        if b"HTTP/" in record and _only_request(record):
             # Not kept: paths and clients differ in each, and would drive everything else out.
             return _REQUEST
         shape = hash(rest.translate(None, FILLING))
@@ -88,12 +99,25 @@ class Signer:
                 shape = hash(without.translate(None, FILLING))
                 known = self._get(shape)
         if known is None:
-            known, by_number = _read(record)
+            known, by_number = self._read(record)
             known = self._put(shape, _BY_DIGITS if by_number else known)
         if known is _BY_DIGITS:
             shape = hash((shape, _level_digits(record)))
-            known = self._get(shape) or self._put(shape, _read(record)[0])
+            known = self._get(shape) or self._put(shape, self._read(record)[0])
         return known
+
+    def _read(self, record: bytes) -> tuple[Signature, bool]:
+        """The signature, and whether its level stands in digits."""
+        first, _, more = record.partition(b"\n")
+        head = header.split(first)
+        if b"HTTP/" in first and access.is_request(first):
+            head = replace(head, request=access.read_request)
+        if head.stack or more:
+            trace = find_trace(head.stack or record[:_LONGEST_TRACE].decode("utf-8", "replace"))
+            return _signature(head, trace, more), head.by_number
+        # Fields that are no part of its identity, as a user's name, make many shapes of what is one kind.
+        shape = hash((head.level, head.logger, head.body.encode().translate(None, FILLING), head.request))
+        return self._get(shape) or self._put(shape, _signature(head, None, b"")), head.by_number
 
     def _get(self, shape: int) -> Signature | None:
         known = self._young.get(shape)
@@ -117,14 +141,10 @@ def _without_ids(record: bytes) -> bytes:
     return b"".join([*parts, record[at:]]) if at else record
 
 
-def _read(record: bytes) -> tuple[Signature, bool]:
-    """The signature, and whether its level stands in digits."""
-    first, _, more = record.partition(b"\n")
-    head = header.split(first)
-    trace = None
-    if head.stack or more:
-        trace = find_trace(head.stack or record[:_LONGEST_TRACE].decode("utf-8", "replace"))
-    return _signature(head, trace, more), head.by_number
+def _only_request(record: bytes) -> bool:
+    """Whether this is a line of an access log, and no more than that."""
+    line = record.partition(b"\n")[0] if b"\n" in record else record
+    return access.is_request(line) and not access.is_serious(line)
 
 
 def _signature(head: Header, trace: Trace | None, more: bytes) -> Signature:
@@ -132,9 +152,10 @@ def _signature(head: Header, trace: Trace | None, more: bytes) -> Signature:
     if trace is not None:
         # Neither level nor logger: what a trace is glued to depends on what was written before it.
         level = "ERROR" if head.level in ("", "INFO") else head.level
-        return Signature(Kind.TRACE, _key("trace", "", str(trace)), level, logger, str(trace)[:2048])
+        text, key = str(trace)[:2048], _key("trace", "", str(trace))
+        return Signature(Kind.TRACE, key, level, logger, text, head.request)
     text = mask(head.body) or mask(more.lstrip().partition(b"\n")[0].decode("utf-8", "replace"))
-    return Signature(Kind.RECORD, _key(head.level, logger, text), head.level, logger, text)
+    return Signature(Kind.RECORD, _key(head.level, logger, text), head.level, logger, text, head.request)
 
 
 def _key(level: str, logger: str, masked: str) -> str:
