@@ -68,10 +68,16 @@ def windows_of(
 
 
 def cut(
-    hosts: Sequence[HostLog], *, step: float = WINDOW, begin: float | None = None, end: float | None = None
+    hosts: Sequence[HostLog],
+    *,
+    step: float = WINDOW,
+    begin: float | None = None,
+    end: float | None = None,
+    signer: Signer | None = None,
 ) -> Iterator[Window]:
-    """As `windows_of`, for hosts with several files each, window by window. Lines before `begin` are left out."""
-    signer = Signer()
+    """As `windows_of`, for hosts with several files each, window by window. Lines before `begin` are left out.
+    `signer`: one that has read other logs of the same app already."""
+    signer = signer or Signer()
     # Evidence has stricter rules for names than folders have.
     readers = {f"h{number:06}": _Host(host, signer) for number, host in enumerate(hosts)}
     begin = min((reader.next_at for reader in readers.values()), default=math.inf) if begin is None else begin
