@@ -66,7 +66,7 @@ class World:
         manifest = ReleaseManifest(app="web", version="1.0.0")
         self.engine._keep([ReleasePushed("web", ref, 10, manifest)], "alice")
 
-    def tells(self, host: str = "web-1", *, signed_by: str = "", text: str | None = None, **more: object) -> None:
+    def tells(self, host: str = "web-1", *, signed_by: str = "", text: str | None = None, **more: Any) -> None:
         now = self.clock.now()
         body = {"host": host, "app": "web", "boot": 1, "epoch": 1, "seq": 1, "since": now, "sent_at": now, **more}
         raw = Raw(text=json.dumps(body) if text is None else text)
@@ -97,7 +97,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield World(tmp_path, log, windows, catalogue)
 
 
-SPOILT: dict[str, dict[str, object]] = {
+SPOILT: dict[str, dict[str, Any]] = {
     "no number": {"gauges": {"fds": float("nan")}},
     "infinite": {"counted_for": float("inf")},
     "below zero": {"requests": -1},
@@ -142,7 +142,7 @@ def test_the_windows_tell_why_a_host_is_missing(world: World) -> None:
 
 @pytest.mark.parametrize("more", [{}, {"latency": [1, 2, 3], "counts": "of another shape"}])
 def test_an_agent_of_another_identity_is_named_whatever_its_message_looks_like(
-    world: World, more: dict[str, object]
+    world: World, more: dict[str, Any]
 ) -> None:
     world.tells(identity_version=IDENTITY_VERSION + 1, requests=5, **more)
     assert "not compared until its agent is of the same version" in world.notices()
