@@ -78,14 +78,15 @@ class Office:
         epoch = 2 if new else 1
         totals = self.totals.setdefault((host, epoch), {"requests": 0})
         totals["requests"] += 20
-        if new and int(step) % 2:
+        first = ERROR.key not in totals
+        if new and step % 2 in (0.5, 1.0):
             totals[ERROR.key] = totals.get(ERROR.key, 0) + 2
         evidence = Evidence(
             host=host, app="web", boot=1, epoch=epoch, seq=int(10 * step) + 5, release=NEW.id if new else OLD.id,
             since=START - 400, sent_at=now, counted_for=now - (START if new else START - 400),
             requests=totals["requests"],
             counts={key: (count, count) for key, count in totals.items() if key != "requests"},
-            templates=(ERROR,) if new and int(step) % 2 else (),
+            templates=(ERROR,) if first and ERROR.key in totals else (),
         )  # fmt: skip
         self.desk.add(evidence, now)
 
@@ -137,7 +138,7 @@ def story(folder: Path, *, restarts: tuple[int, ...]) -> list[Judgement | None]:
 
 def test_a_coordinator_killed_in_the_middle_of_windows_judges_alike_to_the_last_bit(tmp_path: Path) -> None:
     calm = story(tmp_path / "calm", restarts=())
-    assert story(tmp_path / "killed", restarts=(12, 33, 40, 41)) == calm
+    assert story(tmp_path / "killed", restarts=(12, 31, 40, 41)) == calm
     last = calm[-1]
     assert last is not None
     assert last.verdict == "roll back"
