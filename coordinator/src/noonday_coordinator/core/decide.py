@@ -12,7 +12,6 @@ from noonday_coordinator.core.events import (
     Assigned,
     End,
     Event,
-    Finding,
     HostJudged,
     RolloutEnded,
     Stage,
@@ -154,8 +153,8 @@ def _regression(rollout: Rollout, view: View, reason: str) -> list[Event]:
         question = f"{reason} Answer: noonday rollback {rollout.app}, or noonday promote {rollout.app}"
         return [] if rollout.held else [Asked(rollout.id, question, holds=True)]
     judgement = view.judgements.get(rollout.id)
-    findings: tuple[Finding, ...] = judgement.findings if judgement else ()
-    verdict = VerdictReached(rollout.id, "roll back", reason, judgement.requests if judgement else 0, findings)
+    known = (judgement.requests, judgement.findings, judgement.at) if judgement else (0, (), 0.0)
+    verdict = VerdictReached(rollout.id, "roll back", reason, *known)
     return [verdict, StageEntered(rollout.id, Stage.ROLLING_BACK, rollout.wave, reason)]
 
 

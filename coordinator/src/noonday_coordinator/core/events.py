@@ -207,6 +207,8 @@ class VerdictReached:
     reason: str
     requests: int = 0
     findings: tuple[Finding, ...] = ()
+    judged_at: float = 0.0
+    """When the evidence was judged, in seconds since the epoch; 0 when it was not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def _enough(rollout: Rollout, judgement: Judgement) -> bool:
 
 
 def _promote(rollout: Rollout, judgement: Judgement, reason: str) -> VerdictReached:
-    return VerdictReached(rollout.id, "promote", reason, judgement.requests, judgement.findings)
+    return VerdictReached(rollout.id, "promote", reason, judgement.requests, judgement.findings, judgement.at)
 
 
 def _few(rollout: Rollout, judgement: Judgement) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
-from noonday_coordinator.replay.stamps import Stamps
+from noonday_coordinator.replay.stamps import Frame, Stamps, offset_in
 from noonday_coordinator.replay.windows_of import Line
 from noonday_shared.errors import BadInput
 from noonday_shared.logs.access import is_request
@@ -33,13 +33,14 @@ _CONTROL = bytes(set(range(32)) - {9, 10, 12, 13, 27})
 @dataclass(frozen=True)
 class LogFile:
     """One file, looked into. `first`, `last`: instants by its stamps, None when it has none. `lines`: counted only
-    then, else 0."""
+    then, else 0. `zone`: what times without a zone were taken for."""
 
     path: Path
     first: float | None
     last: float | None
     access: bool
     lines: int = 0
+    zone: int | None = None
 
     @property
     def family(self) -> str:
@@ -114,7 +115,7 @@ def read(file: LogFile, spread: tuple[float, float] | None = None) -> Iterator[L
 
     Raises `BadInput` when it can't be read any more. A compressed file that ends early ends there.
     """
-    stamps = Stamps(_written(file.path))
+    stamps = Stamps(_frame(file.path, file.zone))
     if file.first is not None:
         for line in _lines(file.path):
             at = stamps.of(line)
@@ -126,10 +127,11 @@ def read(file: LogFile, spread: tuple[float, float] | None = None) -> Iterator[L
 
 
 def _side(path: Path, hosts: Mapping[str, Sequence[Path]], rule: str, left_out: tuple[str, ...] = ()) -> Side:
+    zone = _server_zone(one for paths in hosts.values() for one in paths)
     notes = list(left_out)
     found = []
     for name, paths in sorted(hosts.items()):
-        files = [file for one in paths if (file := _looked_into(one, path, notes)) is not None]
+        files = [file for one in paths if (file := _looked_into(one, path, zone, notes)) is not None]
         if files:
             found.append(HostFiles(name, _families(files)))
     if not found:
@@ -160,7 +162,7 @@ def _shown(path: Path) -> bool:
     return not path.name.startswith(".")
 
 
-def _looked_into(path: Path, root: Path, notes: list[str]) -> LogFile | None:
+def _looked_into(path: Path, root: Path, zone: int | None, notes: list[str]) -> LogFile | None:
     """None for what is no log; `notes` gets the reason."""
     name = str(path.relative_to(root)) if path != root else path.name
     if not _shown(path):
@@ -177,7 +179,7 @@ def _looked_into(path: Path, root: Path, notes: list[str]) -> LogFile | None:
         if len(head.translate(None, _CONTROL)) < 0.95 * len(head):
             notes.append(f"{name} is binary")
             return None
-        return _surveyed(path, head)
+        return _surveyed(path, head, zone)
     except (OSError, EOFError, zlib.error) as error:
         if isinstance(error, gzip.BadGzipFile | EOFError | zlib.error):
             notes.append(f"{name} is damaged: not whole, or not gzip")
@@ -185,16 +187,16 @@ def _looked_into(path: Path, root: Path, notes: list[str]) -> LogFile | None:
         raise _unreadable(path, error) from error
 
 
-def _surveyed(path: Path, head: bytes) -> LogFile:
+def _surveyed(path: Path, head: bytes, zone: int | None) -> LogFile:
     lines = head.splitlines()[:1000]
-    stamps = Stamps(_written(path))
+    stamps = Stamps(_frame(path, zone))
     instants = [at for line in lines if (at := stamps.of(line)) is not None]
     access = sum(map(is_request, lines)) >= _ACCESS * len(lines)
     if not instants or stamps.share < _STAMPED:
         return LogFile(path, None, None, access, lines=sum(1 for _ in _lines(path)))
     for line in _tail(path):
         stamps.of(line)
-    return LogFile(path, instants[0], max(stamps.last or 0.0, instants[0]), access)
+    return LogFile(path, instants[0], max(stamps.last or 0.0, instants[0]), access, zone=zone)
 
 
 def _tail(path: Path) -> list[bytes]:
@@ -236,8 +238,18 @@ def _open(path: Path) -> BinaryIO:
     return path.open("rb", buffering=1 << 18)
 
 
-def _written(path: Path) -> float:
-    return path.stat().st_mtime
+def _frame(path: Path, zone: int | None) -> Frame:
+    return Frame(path.stat().st_mtime, zone)
+
+
+def _server_zone(paths: Iterable[Path]) -> int | None:
+    """The zone of the servers' clocks, if access logs name it: other logs of theirs leave it out. None: not known."""
+    found: set[int] = set()
+    for path in paths:
+        with suppress(OSError, EOFError, zlib.error), closing(_open(path)) as raw:
+            lines = raw.read(4096).splitlines()[:5]
+            found.update(offset for line in lines if is_request(line) and (offset := offset_in(line)) is not None)
+    return found.pop() if len(found) == 1 else None
 
 
 def _unreadable(path: Path, error: OSError) -> BadInput:

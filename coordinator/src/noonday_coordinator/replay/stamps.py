@@ -1,14 +1,16 @@
 """When a log line was written, by its own stamp: ISO, nginx and Apache, syslog, Java, klog, epochs, JSON and logfmt.
 
-What tells no zone is taken for UTC, and what tells no year or day for the newest that is not after the file itself.
+What tells no zone is taken for the zone that is given, else for this machine's own; what tells no year or day for the
+newest that is not after the file itself.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from functools import lru_cache
+from typing import NamedTuple
 
 DAY = 86_400.0
 _MONTHS = {name: number for number, name in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
@@ -40,14 +42,19 @@ _LEARNED = 3
 _LOST = 500
 
 
+class Frame(NamedTuple):
+    """What a stamp leaves out. `newest`: when the file was last written, in seconds since the epoch. `zone`: seconds
+    east of UTC; None for this machine's own."""
+
+    newest: float
+    zone: int | None = None
+
+
 class Stamps:
-    """Reads the lines of one file in their order. `newest`: when the file was last written, for what tells no year.
+    """Reads the lines of one file in their order. `share`: of those that begin a record, how many told a time."""
 
-    `share`: of the lines that begin a record, how many told a time.
-    """
-
-    def __init__(self, newest: float) -> None:
-        self._newest = newest
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
         self._kinds = list(_KINDS)
         self._hits = 0
         self._misses = 0
@@ -73,7 +80,7 @@ class Stamps:
         # Other kinds of dates stand in the text of lines, so a file's own kind is tried alone once it is known.
         known = self._hits >= _LEARNED and self._misses < _LOST
         for kind in self._kinds[:1] if known else self._kinds:
-            at = kind(line, self._newest)
+            at = kind(line, self._frame)
             if at is not None:
                 self._kinds.remove(kind)
                 self._kinds.insert(0, kind)
@@ -92,77 +99,83 @@ class Stamps:
         return agreed
 
 
-Kind = Callable[[bytes, float], float | None]
+Kind = Callable[[bytes, Frame], float | None]
 
 
-def read_value(text: bytes, newest: float) -> float | None:
+def read_value(text: bytes, frame: Frame) -> float | None:
     """A time that stands alone, as in a field; None when it is none."""
-    return next((at for kind in _VALUES if (at := kind(text, newest)) is not None), None)
+    return next((at for kind in _VALUES if (at := kind(text, frame)) is not None), None)
 
 
-def _json(line: bytes, newest: float) -> float | None:
+def _json(line: bytes, frame: Frame) -> float | None:
     found = _JSON.match(line) if b"{" in line[:80] else None
-    return read_value(found[1], newest) if found else None
+    return read_value(found[1], frame) if found else None
 
 
-def _logfmt(line: bytes, newest: float) -> float | None:
+def _logfmt(line: bytes, frame: Frame) -> float | None:
     found = _LOGFMT.match(line) if b"=" in line else None
-    return read_value(found[1] or found[2], newest) if found else None
+    return read_value(found[1] or found[2], frame) if found else None
 
 
-def _iso(line: bytes, newest: float) -> float | None:
+def offset_in(line: bytes) -> int | None:
+    """The zone that an access log's line names: that of the server's own clock. None when it names none."""
+    found = _WEB.match(line)
+    return offset_of(found[8]) if found and found[8] and found[8] != b"Z" else None
+
+
+def _iso(line: bytes, frame: Frame) -> float | None:
     found = _ISO.match(line)
     if found is None:
         return None
     year, month, day, hour, minute, second, fraction, zone = found.groups()
-    return _plus(_instant(year, month, day, hour, minute, second, zone), fraction)
+    return _plus(_instant(year, month, day, hour, minute, second, zone, frame.zone), fraction)
 
 
-def _short(line: bytes, newest: float) -> float | None:
+def _short(line: bytes, frame: Frame) -> float | None:
     """081109 203615 and 17/06/09 20:10:40: the year's last two digits first."""
     found = _SHORT.match(line)
     if found is None:
         return None
     year, month, day, hour, minute, second, fraction = found.groups()
-    return _plus(_instant(b"20" + year, month, day, hour, minute, second, None), fraction)
+    return _plus(_instant(b"20" + year, month, day, hour, minute, second, None, frame.zone), fraction)
 
 
-def _web(line: bytes, newest: float) -> float | None:
+def _web(line: bytes, frame: Frame) -> float | None:
     found = _WEB.match(line)
     if found is None:
         return None
     day, month, year, hour, minute, second, fraction, zone = found.groups()
-    return _plus(_instant(year, month, day, hour, minute, second, zone), fraction)
+    return _plus(_instant(year, month, day, hour, minute, second, zone, frame.zone), fraction)
 
 
-def _named(line: bytes, newest: float) -> float | None:
+def _named(line: bytes, frame: Frame) -> float | None:
     """Syslog, ctime, Java's own."""
     found = _NAMED.match(line)
     if found is None:
         return None
     month, day, early, hour, minute, second, fraction, late, half = found.groups()
-    at = _dated(early or late, month, day, hour, minute, second, newest)
+    at = _dated(early or late, month, day, hour, minute, second, frame)
     if at is not None and half and int(hour) % 12 != int(hour) % 24 - (12 if half == b"PM" else 0):
         at += DAY / 2 if half == b"PM" else -DAY / 2
     return _plus(at, fraction)
 
 
-def _klog(line: bytes, newest: float) -> float | None:
-    return _without_year(_KLOG.match(line), newest)
+def _klog(line: bytes, frame: Frame) -> float | None:
+    return _without_year(_KLOG.match(line), frame)
 
 
-def _no_year(line: bytes, newest: float) -> float | None:
-    return _without_year(_NO_YEAR.match(line), newest)
+def _no_year(line: bytes, frame: Frame) -> float | None:
+    return _without_year(_NO_YEAR.match(line), frame)
 
 
-def _without_year(found: re.Match[bytes] | None, newest: float) -> float | None:
+def _without_year(found: re.Match[bytes] | None, frame: Frame) -> float | None:
     if found is None:
         return None
     month, day, hour, minute, second, fraction = found.groups()
-    return _plus(_dated(None, month, day, hour, minute, second, newest), fraction)
+    return _plus(_dated(None, month, day, hour, minute, second, frame), fraction)
 
 
-def _epoch(line: bytes, newest: float) -> float | None:
+def _epoch(line: bytes, frame: Frame) -> float | None:
     found = _EPOCH.match(line)
     if found is None:
         return None
@@ -170,14 +183,16 @@ def _epoch(line: bytes, newest: float) -> float | None:
     return _plus(float(seconds), b"".join(part for part in parts if part))
 
 
-def _time(line: bytes, newest: float) -> float | None:
+def _time(line: bytes, frame: Frame) -> float | None:
     found = _TIME.match(line)
     if found is None:
         return None
     hour, minute, second, fraction = found.groups()
-    today = datetime.fromtimestamp(newest, UTC).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
-    at = _plus(today + int(hour) * 3600 + int(minute) * 60 + int(second), fraction)
-    return at if at is None or at <= newest + 3600 else at - DAY
+    day = _day(frame)
+    at = _plus(
+        _instant(b"%d" % day.year, b"%d" % day.month, b"%d" % day.day, hour, minute, second, None, frame.zone), fraction
+    )
+    return at if at is None or at <= frame.newest + 3600 else at - DAY
 
 
 _VALUES: tuple[Kind, ...] = (_iso, _epoch, _web, _named, _short)
@@ -189,34 +204,51 @@ def _plus(at: float | None, fraction: bytes | None) -> float | None:
 
 
 def _dated(
-    year: bytes | None, month: bytes, day: bytes, hour: bytes, minute: bytes, second: bytes, newest: float
+    year: bytes | None, month: bytes, day: bytes, hour: bytes, minute: bytes, second: bytes, frame: Frame
 ) -> float | None:
     if year is not None:
-        return _instant(year, month, day, hour, minute, second, None)
-    this = datetime.fromtimestamp(newest, UTC).year
+        return _instant(year, month, day, hour, minute, second, None, frame.zone)
+    this = _day(frame).year
     for guess in (this, this - 1, this - 2, this - 3):  # the last ones for the 29th of February
-        at = _instant(b"%d" % guess, month, day, hour, minute, second, None)
-        if at is not None and at <= newest + DAY:
+        at = _instant(b"%d" % guess, month, day, hour, minute, second, None, frame.zone)
+        if at is not None and at <= frame.newest + DAY:
             return at
     return None
 
 
+@lru_cache(maxsize=64)
+def _day(frame: Frame) -> datetime:
+    return datetime.fromtimestamp(frame.newest, _zone(frame.zone))
+
+
 @lru_cache(maxsize=4096)
 def _instant(
-    year: bytes, month: bytes, day: bytes, hour: bytes, minute: bytes, second: bytes, zone: bytes | None
+    year: bytes,
+    month: bytes,
+    day: bytes,
+    hour: bytes,
+    minute: bytes,
+    second: bytes,
+    told: bytes | None,
+    zone: int | None,
 ) -> float | None:
     try:
         found = datetime(
             int(year), _MONTHS.get(month) or int(month), int(day), int(hour), int(minute), min(int(second), 59),
-            tzinfo=UTC,
+            tzinfo=_zone(offset_of(told) if told is not None else zone),
         )  # fmt: skip
-    except ValueError:
+        return found.timestamp() if found.year >= 1971 else None
+    except (ValueError, OverflowError):
         return None
-    return (found - _offset(zone)).timestamp() if found.year >= 1971 else None
 
 
-def _offset(zone: bytes | None) -> timedelta:
-    if zone is None or zone == b"Z":
-        return timedelta()
-    minutes = int(zone[1:3]) * 60 + int(zone[-2:])
-    return timedelta(minutes=-minutes if zone[:1] == b"-" else minutes)
+def offset_of(zone: bytes) -> int:
+    """Seconds east of UTC, of `Z`, `+0100` and `+01:00`."""
+    if zone == b"Z":
+        return 0
+    seconds = int(zone[1:3]) * 3600 + int(zone[-2:]) * 60
+    return -seconds if zone[:1] == b"-" else seconds
+
+
+def _zone(seconds: int | None) -> timezone | None:
+    return timezone(timedelta(seconds=seconds)) if seconds is not None else None
