@@ -45,7 +45,7 @@ def burst_factor(counts: Table, exposures: Table, *, shape: float = DEFAULT_SHAP
 
 _Rows = list[tuple[Sequence[float], Sequence[float]]]
 _NOTHING = 1e-9
-"""Of the greatest exposure in a row: who had less can't have shown anything."""
+"""Of the greatest exposure in a row: who had less can't have shown anything. And fewer episodes are none."""
 _ROUNDS = 3
 """The levels stand still after that, to about 1 %."""
 
@@ -60,7 +60,7 @@ def _seen(counts: Sequence[float], exposures: Sequence[float]) -> tuple[Sequence
     most = max(exposures, default=0.0)
     shares = [exposure / most if exposure > most * _NOTHING else 0.0 for exposure in exposures]
     row = [count if share > 0 else 0.0 for count, share in zip(counts, shares, strict=True)]
-    return (row, shares) if sum(row) > 0 else None
+    return (row, shares) if sum(row) > _NOTHING else None
 
 
 def _levels(rows: _Rows, shape: float) -> list[float]:

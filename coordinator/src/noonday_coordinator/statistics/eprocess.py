@@ -46,12 +46,15 @@ class EProcess:
     """Log of E at the end of the earlier stages."""
 
     @classmethod
-    def of(cls, prior: RatioPrior, *, rho0: float | None = None) -> EProcess:
-        """`rho0`: the greatest rho that is no finding; by default 1.0 with a past, 1.5 without one."""
+    def of(cls, prior: RatioPrior, *, rho0: float | None = None, weights: tuple[float, ...] = ()) -> EProcess:
+        """`rho0`: the greatest rho that is no finding; by default 1.0 with a past, 1.5 without one.
+
+        `weights`: of the 25 rho of the mixture, in sum 1; by default they are equal.
+        """
         null = rho0 if rho0 is not None else RHO0_WITH_PAST if prior.nodes else RHO0_WITHOUT_PAST
         if not LEAST_RHO < null * LEAST_RISE < GREATEST_RHO:
             raise ValueError(f"rho0 is {null!r}: it lies between {LEAST_RHO} and {GREATEST_RHO:g}, over {LEAST_RISE}")
-        return cls(grid_of(prior, null))
+        return cls(grid_of(prior, null, weights))
 
     def update(self, x: float, y: float, e_c: float, e_b: float) -> EProcess:
         """With one window more. What compares nothing changes nothing. Raises `ValueError` for impossible numbers."""
@@ -85,21 +88,21 @@ class EProcess:
         """Whether the new side showed enough to be blamed at all: 3 episodes, in 2 windows."""
         return self.seen >= LEAST_EPISODES and self.hits >= LEAST_WINDOWS
 
-    def next_stage(self, prior: RatioPrior) -> EProcess:
+    def next_stage(self, prior: RatioPrior, *, weights: tuple[float, ...] = ()) -> EProcess:
         """Goes on with other hosts on the two sides: a new phi, and what was learned of rho.
 
         Without it, `update` would take the new hosts' own factors for the release's: measured with a past, at 300
         episodes a window, a false alarm in 10 % of clean rollouts in four waves, against 0 % in stages. Half of
-        the weight is spread evenly again, as in Herbster and Warmuth's fixed share (Machine Learning 32 (1998) 151):
-        a fault may also begin now.
+        the weight is spread as at the start again (`weights`), as in Herbster and Warmuth's fixed share (Machine
+        Learning 32 (1998) 151): a fault may also begin now.
         """
         masses = self._masses()
         stride, base = self.grid.stride, self.grid.base
         sums = [sum([m * f for m, f in zip(masses[j * stride :], base, strict=False)]) for j in range(RHO_POINTS)]
-        weights = self.grid.weights
-        joint = [max(one * weight, TINY) for one, weight in zip(sums, weights, strict=True)]
+        joint = [max(one * weight, TINY) for one, weight in zip(sums, self.grid.weights, strict=True)]
         total = sum(joint)
-        shared = tuple((one / total + 1 / RHO_POINTS) / 2 for one in joint)
+        anew = weights or (1 / RHO_POINTS,) * RHO_POINTS
+        shared = tuple((one / total + other) / 2 for one, other in zip(joint, anew, strict=True))
         grid = grid_of(prior, self.grid.rho0, shared)
         return EProcess(grid, seen=self.seen, hits=self.hits, offset=self.log_e)
 

@@ -49,12 +49,15 @@ class Newcomer:
     """Windows in which the new side had any."""
 
     @classmethod
-    def of(cls, prior: RatioPrior, *, history: float, incident: float = INCIDENT) -> Newcomer:
-        """`history`: the exposure in which it never occurred, in the units of the windows' exposures."""
+    def of(cls, prior: RatioPrior, *, history: float, incident: float = INCIDENT, episodes: float = 0.0) -> Newcomer:
+        """`history`: the exposure in which it occurred `episodes` times, in the units of the windows' exposures.
+
+        A few episodes are a short record, not none: then nothing has to set the scale, and the next one counts.
+        """
         if not (history >= 0 and math.isfinite(history) and 0 < incident < 1):
             raise ValueError(f"history {history!r} and incident {incident!r}: an exposure and a chance")
         fresh = EProcess.of(prior)
-        return cls(fresh, fresh, Window(0, 0, 0, history), incident)
+        return cls(fresh, fresh, Window(0, episodes, 0, history).checked(), incident, found=episodes > 0)
 
     def update(self, x: float, y: float, e_c: float, e_b: float) -> Newcomer:
         """With one window more. The first episode is left out; of two sides in one window, the new one's."""
@@ -65,6 +68,10 @@ class Newcomer:
             x, y = (max(x - 1, 0), y) if x > 0 else (x, max(y - 1, 0))
         total = Window(*(a + b for a, b in zip(self.total, (x, y, e_c, e_b), strict=True)))
         return replace(self, now=self.now.update(x, y, e_c, e_b), total=total, found=found, seen=seen, hits=hits)
+
+    def next_stage(self, prior: RatioPrior) -> Newcomer:
+        """Goes on with other hosts on the two sides."""
+        return replace(self, now=self.now.next_stage(prior), fresh=EProcess.of(prior, rho0=self.fresh.grid.rho0))
 
     @cached_property
     def log_e(self) -> float:

@@ -8,7 +8,7 @@ Vovk and Wang, Ann. Stat. 49 (2021) 1736; of when to begin, Shin, Ramdas and Rin
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from noonday_coordinator.statistics.eprocess import EProcess
@@ -21,19 +21,22 @@ class Onsets:
 
     runs: tuple[EProcess, ...]
     """The first from the start, the others from each wave in turn."""
+    weights: tuple[float, ...] = ()
+    """Of the rho of each run's mixture."""
 
     @classmethod
-    def of(cls, prior: RatioPrior, *, rho0: float | None = None) -> Onsets:
-        return cls((EProcess.of(prior, rho0=rho0),))
+    def of(cls, prior: RatioPrior, *, rho0: float | None = None, weights: tuple[float, ...] = ()) -> Onsets:
+        return cls((EProcess.of(prior, rho0=rho0, weights=weights),), weights)
 
     def update(self, x: float, y: float, e_c: float, e_b: float) -> Onsets:
         """With one window more, as of `EProcess`."""
-        return Onsets(tuple(run.update(x, y, e_c, e_b) for run in self.runs))
+        return replace(self, runs=tuple(run.update(x, y, e_c, e_b) for run in self.runs))
 
-    def next_stage(self, prior: RatioPrior) -> Onsets:
-        """Goes on with other hosts on the two sides: the runs so far, and one that begins now."""
-        begun = EProcess.of(prior, rho0=self.runs[0].grid.rho0)
-        return Onsets((*(run.next_stage(prior) for run in self.runs), begun))
+    def next_stage(self, prior: RatioPrior, *, begin: bool = True) -> Onsets:
+        """Goes on with other hosts on the two sides: the runs so far and, with `begin`, one that begins now."""
+        begun = EProcess.of(prior, rho0=self.runs[0].grid.rho0, weights=self.weights)
+        later = (run.next_stage(prior, weights=self.weights) for run in self.runs)
+        return replace(self, runs=(*later, begun) if begin else tuple(later))
 
     @cached_property
     def log_e(self) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from noonday_coordinator.core.caveats import Mark
 from noonday_coordinator.statistics.eprocess import EProcess
+from noonday_coordinator.statistics.grid import MODEST
 from noonday_coordinator.statistics.spending import band_of, log_threshold
 from noonday_coordinator.statistics.window import Window as Counts
 from noonday_coordinator.verdict.catalogue import Entry
@@ -18,6 +19,9 @@ from noonday_coordinator.verdict.unit import Unit
 if TYPE_CHECKING:
     from noonday_coordinator.verdict.session import RolloutSession
 
+_MORE_INSTEAD = 20.0
+_MORE_BESIDE = 3.0
+"""Odds that a record and the known one it is like are together more than the known one was."""
 PRESENT = 60.0
 """Seconds within which it must have shown again."""
 ALLOWANCE = 5
@@ -86,7 +90,10 @@ def rises_elsewhere(session: RolloutSession, unit: Unit) -> bool:
 
 
 def reworded(session: RolloutSession, unit: Unit, known: Entry) -> bool:
-    """Whether it took the place of a known record: both together are no more on the new side than the known was."""
+    """Whether it took the place of a known record: both together are no more on the new side than the known was.
+
+    A known record that goes on as before was not replaced, so there less proof is asked for that it is something else.
+    """
     name = f"template:{known.key}"
     if band_of(known.level) != band_of(unit.about.level) or not (
         session.past.counts.get(name) or name in session.units
@@ -96,11 +103,14 @@ def reworded(session: RolloutSession, unit: Unit, known: Entry) -> bool:
     new, old = session.new_hosts, len(session.old_hosts - session.new_hosts)
     burst = session.past.burst(name)
     x, y = unit.x + (other.x if other else 0.0), unit.y + (other.y if other else 0.0)
-    process = EProcess.of(session.past.prior(name, new, old))
+    process = EProcess.of(session.past.prior(name, new, old), weights=MODEST)
     total = Counts(x / burst, y / burst, *session.exposure["usual"])
     if not total.compares:
         return False
-    return process.update(*total).log_e < min(log_threshold(unit.alpha), math.log(20))
+    expected = session.past.rate(name) * total.e_c
+    goes_on = other is not None and other.x >= max(2.0, expected / 2)
+    proof = _MORE_BESIDE if goes_on else _MORE_INSTEAD
+    return process.update(*total).log_e < min(log_threshold(unit.alpha), math.log(proof))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from noonday_coordinator.statistics.goodturing import novelty_budget
 from noonday_coordinator.statistics.silence import Silence
 from noonday_coordinator.statistics.spending import Spending, band_of
 from noonday_coordinator.statistics.window import Window as Counts
-from noonday_coordinator.verdict.arms import WARM_UP, Arms, arms_of, requests_of
+from noonday_coordinator.verdict.arms import STATUSES, WARM_UP, Arms, arms_of, requests_of
 from noonday_coordinator.verdict.conclude import conclude
 from noonday_coordinator.verdict.counting import ERRORS, FAMILIES, About, Counting, Family, exposure_of, family_of
 from noonday_coordinator.verdict.coverage import Coverage
@@ -20,7 +20,7 @@ from noonday_coordinator.verdict.overrides import Overrides
 from noonday_coordinator.verdict.past import Past, counts_requests, latency_edges
 from noonday_coordinator.verdict.protocol import Trial
 from noonday_coordinator.verdict.recent import Recent
-from noonday_coordinator.verdict.unit import KnownWeigher, NewWeigher, Row, Unit, Weigher
+from noonday_coordinator.verdict.unit import SELDOM, KnownWeigher, NewWeigher, Row, Unit, Weigher
 from noonday_coordinator.verdict.window import Window
 from noonday_shared.messages.evidence import Template
 
@@ -67,8 +67,7 @@ class RolloutSession:
         """Of both sides since the rollout began."""
         self.settling = WARM_UP if trial.before else 0.0
         self._silent_for: frozenset[str] = frozenset()
-        known = [entry.level for key, entry in sorted(trial.catalogue.entries.items()) if trial.catalogue.known(key)]
-        self._spending = Spending.over(known, alpha=self.policy.sensitivity * LOGS)
+        self._spending = Spending.over(self._usual_levels(), alpha=self.policy.sensitivity * LOGS)
 
     def learn(self, templates: Iterable[Template]) -> None:
         self.counting.learn(templates)
@@ -82,7 +81,7 @@ class RolloutSession:
         self.old_hosts |= frozenset(arms.old)
         counts = self._counted(arms)
         self.recent.add(arms, counts)
-        self.coverage.add(arms)
+        self.coverage.add(arms, window.refused)
         self.gauges.add(arms)
         exposure = {family: _exposure(family, arms) for family in FAMILIES}
         for name in sorted(counts):
@@ -125,6 +124,12 @@ class RolloutSession:
         once, all_of = self._novelty
         upcoming = self.exposure["usual"][0] / self.past.exposure * all_of if self.past.exposure else 0.0
         return novelty_budget(once, all_of, round(upcoming))
+
+    def _usual_levels(self) -> list[str]:
+        """Of each known kind of record that is no rarity: these share what is spent on known units."""
+        catalogue = self.trial.catalogue
+        known = [entry for key, entry in sorted(catalogue.entries.items()) if catalogue.known(key)]
+        return [entry.level for entry in known if not self._seldom(f"template:{entry.key}")]
 
     def _usual_novelty(self) -> tuple[int, int]:
         """Of the past's units that are no errors: those seen once, and all episodes."""
@@ -187,12 +192,17 @@ class RolloutSession:
         alpha = self._alpha(about)
         left = len(self.old_hosts - self.new_hosts)
         weigher: Weigher = (
-            KnownWeigher(self.past, name, least=self.policy.least_new_errors, alone=self.alone)
-            if about.known
-            else NewWeigher(self.past, len(self.new_hosts), left, alone=self.alone)
+            NewWeigher(self.past, name, self.new_hosts, left, alone=self.alone)
+            if not about.known or (self._seldom(name) and not self.alone)
+            else KnownWeigher(self.past, name, least=self.policy.least_new_errors, alone=self.alone)
         )
         self.units[name] = Unit(about, alpha, weigher, self.policy.least_new_errors)
         return self.units[name]
+
+    def _seldom(self, name: str) -> bool:
+        """Whether it is a record that the past holds, but hardly: known, and next to new."""
+        usual = family_of(name) == "usual" and name != ERRORS
+        return usual and bool(self.past.arms) and self.past.episodes(name) < SELDOM
 
     def _alpha(self, about: About) -> float:
         """0: never tested."""
@@ -200,9 +210,9 @@ class RolloutSession:
         if about.unit == ERRORS or rule.ignored:
             return 0.0
         if about.kind in OPERATION:
-            units = len(self.counting.edges) if about.kind == "slower" else 2 if about.kind == "status" else 1
+            units = {"slower": len(self.counting.edges), "status": len(STATUSES)}.get(about.kind, 1)
             return self.policy.sensitivity * OPERATION[about.kind] / units * rule.weight
-        if about.known and about.kind != "cluster":
+        if about.known and about.kind != "cluster" and not self._seldom(about.unit):
             return self._spending.of_known(about.level) * rule.weight
         alpha, self._spending = self._spending.discover(about.level)
         return alpha * rule.weight

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from noonday_coordinator.statistics.eprocess import EProcess
+from noonday_coordinator.statistics.grid import MODEST
 from noonday_coordinator.statistics.newcomer import Newcomer
+from noonday_coordinator.statistics.onsets import Onsets
 from noonday_coordinator.statistics.ratio_prior import RatioPrior
 from noonday_coordinator.statistics.spending import log_threshold
 from noonday_coordinator.statistics.window import Window as Counts
@@ -15,6 +16,8 @@ from noonday_coordinator.verdict.counting import About
 from noonday_coordinator.verdict.past import Past
 
 LEAST_WINDOWS = 2
+SELDOM = 20.0
+"""Episodes before the rollout, below which a unit's record is short enough to be compared as a whole."""
 PAST_TIMES = 4.0
 """Where no host is left on the old release, the past is the other side, for so many times as long."""
 
@@ -36,7 +39,10 @@ class Weigher(Protocol):
 
 
 class KnownWeigher:
-    """A unit with a past: the e-process, with a stage for each set of new hosts."""
+    """A unit with a past: the e-process, with a stage for each set of new hosts.
+
+    A fault may begin with a later wave, so a run begins whenever the new side has doubled.
+    """
 
     def __init__(self, past: Past, unit: str, *, least: int, alone: bool) -> None:
         self._past = past
@@ -44,7 +50,8 @@ class KnownWeigher:
         self._alone = alone
         self._burst = past.burst(unit)
         self._new: frozenset[str] = frozenset()
-        self._process: EProcess | None = None
+        self._process: Onsets | None = None
+        self._begun = 1
         self._waiting: list[Row] = []
         self._least = least
         self._shown = 0.0
@@ -72,9 +79,12 @@ class KnownWeigher:
 
     def _add(self, row: Row) -> None:
         if self._process is None:
-            self._process = EProcess.of(self._prior(row))
+            self._process = Onsets.of(self._prior(row), weights=MODEST)
+            self._begun = len(row.new)
         elif row.new != self._new:
-            self._process = self._process.next_stage(self._prior(row))
+            doubled = len(row.new) >= 2 * self._begun
+            self._process = self._process.next_stage(self._prior(row), begin=doubled)
+            self._begun = len(row.new) if doubled else self._begun
         self._new = row.new
         x, y, e_new, e_old = row.counts
         if self._alone:
@@ -86,16 +96,17 @@ class KnownWeigher:
 
     def _prior(self, row: Row) -> RatioPrior:
         if self._alone:  # the past is the other side, so it can't tell the ratio as well
-            return RatioPrior.of_hosts(self._past.shape, new=len(row.new), old=max(row.old, 1))
+            return RatioPrior.of_hosts(self._past.shape, new=max(len(row.new), 1), old=max(row.old, 1))
         return self._past.prior(self._unit, row.new, row.old)
 
 
 class NewWeigher:
-    """A unit that nobody has seen before: its absence from the past counts."""
+    """A unit that nobody has seen before, or seldom: its absence from the past counts."""
 
-    def __init__(self, past: Past, new: int, old: int, *, alone: bool) -> None:
-        prior = RatioPrior.of_hosts(past.shape, new=max(new, 1), old=max(old, 1))
-        self._newcomer = Newcomer.of(prior, history=past.exposure)
+    def __init__(self, past: Past, unit: str, new: frozenset[str], old: int, *, alone: bool) -> None:
+        self._past = past
+        self._new = new
+        self._newcomer = Newcomer.of(self._prior(new, old), history=past.exposure, episodes=past.episodes(unit))
         self._alone = alone
         self._fed = (0.0, 0.0)
 
@@ -106,12 +117,18 @@ class NewWeigher:
         return self._newcomer.log_e
 
     def weigh(self, row: Row) -> None:
+        if row.new != self._new:
+            self._new = row.new
+            self._newcomer = self._newcomer.next_stage(self._prior(row.new, row.old))
         x, y, e_new, e_old = row.counts
         gap = (row.before[0] - self._fed[0], row.before[1] - self._fed[1])
         if max(gap) > 0:
             self._newcomer = self._newcomer.update(0.0, 0.0, *gap)
         self._newcomer = self._newcomer.update(x, y, e_new, e_old)
         self._fed = (row.before[0] + e_new, row.before[1] + e_old)
+
+    def _prior(self, new: frozenset[str], old: int) -> RatioPrior:
+        return RatioPrior.of_hosts(self._past.shape, new=max(len(new), 1), old=max(old, 1))
 
 
 @dataclass(slots=True)
