@@ -12,6 +12,7 @@ import httpx
 from pydantic import BaseModel
 
 from noonday_coordinator.api import models as m
+from noonday_coordinator.api import models_evidence as me
 from noonday_shared.names import ReleaseRef
 from noonday_shared.release import ReleaseManifest
 
@@ -176,6 +177,36 @@ def finding(kind: str, words: str, *, blames: bool = False, **more: object) -> m
     return m.FindingReply.model_validate(known | more)
 
 
+def caveat(**changes: object) -> me.CaveatReply:
+    known: dict[str, object] = {
+        "key": "0a1b", "status": "accepted", "level": "ERROR", "text": "Timeout of <*>", "rate": 0.05, "per": "request",
+        "by": "alice", "why": "the supplier is slow", "at": NOW, "first_seen": NOW - 900, "last_seen": NOW - 9,
+        "episodes": 40, "releases": (OLD.id,),
+    }  # fmt: skip
+    return me.CaveatReply.model_validate(known | changes)
+
+
+def comparison(**changes: object) -> me.Comparison:
+    """Two sides, of which the canary is the worse."""
+    old = me.Side(
+        hosts=("web-2", "web-3"), seconds=1200.0, requests=1800, statuses={"5xx": 2}, failed=2 / 1800, errors=40,
+        error_rate=0.02, p50=0.08, p95=0.2, p99=0.9, cpu_per_request=0.004, rss=2e8,
+        balancer={"requests": 1805, "5xx": 2},
+    )  # fmt: skip
+    new = old.model_copy(
+        update={"hosts": ("web-1",), "requests": 600, "statuses": {"5xx": 60}, "failed": 0.1, "p99": 65.536,
+                "restarts": 1, "balancer": {"requests": 601, "5xx": 61}}
+    )  # fmt: skip
+    change = me.Change(
+        key="0a1b", level="ERROR", text="KeyError in <*>", known=False, here=31, there=0, rate_here=0.052, rate_there=0
+    )
+    known: dict[str, object] = {
+        "rollout": "web-7", "app": "web", "release": NEW, "previous": OLD, "since": NOW - 600, "until": NOW,
+        "canary": new, "controls": old, "before": me.Side(), "changes": (change,),
+    }  # fmt: skip
+    return me.Comparison.model_validate(known | changes)
+
+
 def release(**changes: object) -> m.ReleaseInfo:
     known: dict[str, object] = {
         "app": "web",
@@ -221,6 +252,12 @@ def full_api() -> FakeApi:
         .on("POST", f"{ref}/1.1.0/unblock", done)
         .on("GET", "/apps/web/findings", m.Findings(app="web", rollout="web-7", release=NEW, requests=200))
         .on("GET", "/rollouts/web-7/findings", m.Findings(app="web", rollout="web-7", release=NEW, requests=200))
+        .on("GET", "/rollouts", m.Rollouts(rollouts=(ended("done"),)))
+        .on("GET", "/apps/web/caveats", me.Caveats(app="web", caveats=(caveat(),), known=2))
+        .on("POST", "/apps/web/caveats/0a1b/accept", done)
+        .on("POST", "/apps/web/caveats/0a1b/mute", done)
+        .on("POST", "/apps/web/caveats/0a1b/forget", done)
+        .on("GET", "/rollouts/web-7/compare", comparison())
         .on("GET", "/apps/web/logs", m.Logs(app="web", lines=lines, last=1))
         .on("GET", "/history", m.Events(events=(event(1, "Rollout web-7 began."),), last=1))
         .on("GET", "/doctor", m.Doctor(worst="ok", checks=(check,)))

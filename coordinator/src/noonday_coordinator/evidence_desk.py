@@ -204,8 +204,11 @@ class EvidenceDesk:
 
 def untrusted(app: App, rollout: Rollout) -> frozenset[str]:
     """Releases whose records are not an excuse: this one, and those that never completed a rollout."""
-    never_good = {one.ref.id for one in app.releases.values() if not one.good and one.ref != app.current}
-    return frozenset(never_good | {rollout.release.id})
+    return unproven(app) | {rollout.release.id}
+
+
+def unproven(app: App) -> frozenset[str]:
+    return frozenset(one.ref.id for one in app.releases.values() if not one.good and one.ref != app.current)
 
 
 def _length(rollout: Rollout, now: float) -> float:

@@ -95,7 +95,7 @@ def line(seq: int, text: str, host: str = "web-1") -> Evidence:
 
 def test_logs_come_once_and_asking_keeps_the_hosts_sending(fleet: Api) -> None:
     now = fleet.clock.now()
-    assert fleet.get("/apps/web/logs") == {"app": "web", "lines": [], "last": 0}
+    assert fleet.get("/apps/web/logs") == {"app": "web", "lines": [], "last": 0, "new_with": ""}
     assert fleet.engine.state.app("web").watch_until == now + 30
     fleet.context.lines.add(line(1, "one"))
     fleet.context.lines.add(line(1, "two", "web-2"))

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from noonday_coordinator.api import routes_apps, routes_fleet, routes_rollouts, uploads
+from noonday_coordinator.api import routes_apps, routes_evidence, routes_fleet, routes_rollouts, uploads
 from noonday_coordinator.api.context import VERSION, Context
 from noonday_coordinator.api.errors import RESPONSES, add_handlers
 from noonday_coordinator.api.models import PREFIX, Health
@@ -29,7 +29,13 @@ def make_app(context: Context) -> FastAPI:
     app.state.context = context
     add_handlers(app)
     app.include_router(_open, prefix=PREFIX)
-    for router in (routes_fleet.router, routes_rollouts.router, routes_apps.router, uploads.router):
+    for router in (
+        routes_fleet.router,
+        routes_rollouts.router,
+        routes_apps.router,
+        routes_evidence.router,
+        uploads.router,
+    ):
         app.include_router(router, prefix=PREFIX, responses=RESPONSES)
     app.include_router(uploads.downloads)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's own way to change it

@@ -15,7 +15,19 @@ from noonday_coordinator.api.models import Problem
 from noonday_shared.errors import BadInput, NoondayError, Temporary
 
 WRONG_TOKEN = "wrong-token"  # noqa: S105  # a rule's name
-_NOT_FOUND = frozenset({"not-found", "no-such-app", "no-such-rollout", "no-such-release", "not-enrolled", "not-pushed"})
+_NOT_FOUND = frozenset(
+    {
+        "not-found",
+        "no-such-app",
+        "no-such-rollout",
+        "no-such-release",
+        "no-such-key",
+        "no-such-caveat",
+        "no-windows",
+        "not-enrolled",
+        "not-pushed",
+    }
+)
 _CONFLICTS = frozenset({"same-version-other-content", "already-enrolled"})
 
 RESPONSES: dict[int | str, dict[str, Any]] = {

@@ -340,6 +340,7 @@ class LogLineReply(Reply):
     host: str
     release: str = Field(default="", description="id of the release that wrote it")
     text: str
+    key: str = Field(default="", description="of the kind of record; empty for a request")
 
 
 class Logs(Reply):
@@ -348,6 +349,7 @@ class Logs(Reply):
     app: str
     lines: tuple[LogLineReply, ...] = Field(default=(), description="oldest first")
     last: int = Field(default=0, description="pass it as `after` to get what comes next")
+    new_with: str = Field(default="", description="version, when only lines were asked for that are new with it")
 
 
 # Doctor

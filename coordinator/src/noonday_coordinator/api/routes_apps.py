@@ -10,6 +10,7 @@ from noonday_coordinator.api import models as m
 from noonday_coordinator.api import show, show_rollout
 from noonday_coordinator.api.auth import Caller, Ctx
 from noonday_coordinator.api.errors import not_found
+from noonday_coordinator.api.new_lines import is_new, newest_release
 from noonday_coordinator.api.routes_rollouts import After, Limit, newest
 from noonday_coordinator.core.commands import Unblock, WatchLogs
 from noonday_coordinator.words import say_all
@@ -62,6 +63,7 @@ def logs(
     context: Ctx,
     by: Caller,
     host: Annotated[str | None, Query(description="only this host's lines")] = None,
+    only_new: Annotated[bool, Query(description="only lines whose kind is new with the newest release")] = False,
     after: After = 0,
     limit: Limit = 500,
 ) -> m.Logs:
@@ -72,8 +74,11 @@ def logs(
         raise not_found("not-enrolled", f"{host[:80]} is not enrolled.", "noonday hosts")
     if state.app(app).watch_until - now < _RENEW:
         context.submit(WatchLogs(app, now + _WATCH), by)
+    release = newest_release(context, app) if only_new else None
+    wanted = is_new(context, state.app(app), release) if release else lambda _: True
     lines = tuple(
-        m.LogLineReply(seq=line.seq, at=line.at, host=line.host, release=line.release, text=line.text)
-        for line in context.lines.after(app, after, host, limit)
+        m.LogLineReply(seq=line.seq, at=line.at, host=line.host, release=line.release, text=line.text, key=line.key)
+        for line in context.lines.after(app, after, host, limit, wanted)
     )
-    return m.Logs(app=app, lines=lines, last=lines[-1].seq if lines else after)
+    new_with = release.version if release else ""
+    return m.Logs(app=app, lines=lines, last=lines[-1].seq if lines else after, new_with=new_with)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from noonday_coordinator.cli import doctor, fleet, releases, rollouts, setup, watch
+from noonday_coordinator.cli import caveats, compare, doctor, fleet, releases, rollouts, setup, watch
 from noonday_coordinator.cli.session import NoondayGroup
 
 
@@ -36,6 +36,8 @@ for _command in (
     watch.status,
     watch.show,
     watch.findings,
+    caveats.caveats,
+    compare.compare,
     watch.logs,
     watch.history,
     doctor.doctor,

@@ -41,14 +41,15 @@ def status(session: Session) -> None:
 @click.command()
 @click.argument("app")
 @click.option("--host", default="", help="Only this host's lines.")
+@click.option("--only-new", is_flag=True, help="Only kinds of record that are new with the newest release.")
 @click.option("--follow", is_flag=True, help="Go on until Ctrl-C.")
 @connected
-def logs(session: Session, app: str, host: str, follow: bool) -> None:
+def logs(session: Session, *, app: str, host: str, only_new: bool, follow: bool) -> None:
     """Log lines of APP from all of its hosts.
 
     Hosts send them only while somebody asks.
     """
-    ask = _asker(session, app, host)
+    ask = _asker(session, app, host, only_new=only_new)
     if follow:
         _Lines(session, ask).follow()
         return
@@ -60,12 +61,13 @@ def logs(session: Session, app: str, host: str, follow: bool) -> None:
     if value.lines or session.out.as_json:
         session.out.document(value, "\n".join(map(words.log_line, value.lines)))
     if not value.lines:
-        session.out.note("No lines yet. Hosts that log something send it from now on for half a minute.")
-        session.out.note(f"Next: noonday logs {app} --follow")
+        new = f" that are new with {value.new_with}" if value.new_with else ""
+        session.out.note(f"No lines{new} yet. Hosts that log something send it from now on for half a minute.")
+        session.out.note(f"Next: noonday logs {app}{' --only-new' if only_new else ''} --follow")
 
 
-def _asker(session: Session, app: str, host: str) -> Callable[[int], m.Logs]:
-    query = {"host": host} if host else {}
+def _asker(session: Session, app: str, host: str, *, only_new: bool) -> Callable[[int], m.Logs]:
+    query = {**({"host": host} if host else {}), **({"only_new": "true"} if only_new else {})}
     return lambda after: session.client.get(f"/apps/{part(app)}/logs", m.Logs, {"after": after, **query})
 
 

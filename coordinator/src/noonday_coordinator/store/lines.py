@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from noonday_shared.messages import Evidence
@@ -18,6 +19,8 @@ class StoredLine:
     release: str
     at: float
     text: str
+    key: str = ""
+    """Of the kind of record that the line belongs to; empty for a request."""
 
 
 @dataclass(slots=True)
@@ -47,13 +50,19 @@ class LineBuffer:
             for line in evidence.lines:
                 self._seq += 1
                 release = line.release or evidence.release
-                ring.lines.append(StoredLine(self._seq, evidence.host, release, line.at, line.text))
+                ring.lines.append(StoredLine(self._seq, evidence.host, release, line.at, line.text, line.key))
 
-    def after(self, app: str, seq: int, host: str | None = None, limit: int = 500) -> list[StoredLine]:
+    def after(
+        self,
+        app: str,
+        seq: int,
+        host: str | None = None,
+        limit: int = 500,
+        wanted: Callable[[StoredLine], bool] = lambda _: True,
+    ) -> list[StoredLine]:
         """Lines numbered above `seq`, oldest first; with `seq` 0 the newest `limit` of them."""
         with self._lock:
             ring = self._rings.get(app)
-            found = (
-                [] if ring is None else [line for line in ring.lines if line.seq > seq and host in (None, line.host)]
-            )
+            every = list(ring.lines) if ring else []
+        found = [line for line in every if line.seq > seq and host in (None, line.host) and wanted(line)]
         return found[:limit] if seq else found[-limit:]

@@ -172,16 +172,17 @@ def _silence(session: RolloutSession, caveats: Caveats) -> list[Finding]:
             f"{about.level or 'record'} '{headline(about.text)}' has gone quiet: {share(session, here)} "
             f"on {listed(session.new_hosts)}, {share(session, there)} on the old servers"
         )
+        unit = f"silence:{about.key}"
         finding = Finding(
-            about.key, "silence", False, words, level=about.level, text=about.text, samples=about.samples[:3],
-            unit=f"silence:{about.key}", e=silence.e_value, rate_here=here, rate_there=there, holds=True,
+            unit, "silence", False, words, level=about.level, text=about.text, samples=about.samples[:3],
+            unit=unit, e=silence.e_value, rate_here=here, rate_there=there, holds=True,
             per=per(session, name),
         )  # fmt: skip
         found.append(_unless_muted(finding, caveats))
     quiet = session.without_requests(_NO_REQUESTS)
     if quiet:
         words = f"hardly any request reaches {listed(quiet)}, though the old servers are busy"
-        finding = Finding("requests", "silence", False, words, unit="silence:requests", holds=True)
+        finding = Finding("silence:requests", "silence", False, words, unit="silence:requests", holds=True)
         found.append(_unless_muted(finding, caveats))
     return found
 
@@ -189,7 +190,7 @@ def _silence(session: RolloutSession, caveats: Caveats) -> list[Finding]:
 def _gauges(session: RolloutSession, caveats: Caveats) -> list[Finding]:
     found = [
         Finding(
-            one.gauge, "gauge", False, one.words, unit=f"gauge:{one.gauge}",
+            f"gauge:{one.gauge}", "gauge", False, one.words, unit=f"gauge:{one.gauge}",
             rate_here=one.here, rate_there=one.there, holds=True,
         )
         for one in session.gauges.moved()
