@@ -79,7 +79,7 @@ LINES = [
         'time="2026-01-01T12:00:00Z" level=error msg="card \\"x\\" refused" component=pay',
         "ERROR",
         "pay",
-        'card \\"x\\" refused',
+        'card "x" refused',
     ),
     ("ts=1 level=warn msg=slow err=timeout", "WARN", "", "slow timeout"),
     ("Listening on port 8000", "", "", "Listening on port 8000"),

@@ -16,7 +16,8 @@ _STATUSES = {
 }  # fmt: skip
 _WHATS = {
     "method", "httpmethod", "requestmethod", "httprequestmethod", "verb", "path", "httppath", "requestpath",
-    "requesturl", "urlpath", "uri", "requesturi", "url", "httptarget", "httpurl", "httproute", "route", "endpoint", "request",
+    "requesturl", "urlpath", "uri", "requesturi", "url", "httptarget", "httpurl", "httproute", "route",
+    "endpoint", "request",
 }  # fmt: skip
 _TOOK = {
     "duration", "latency", "elapsed", "took", "requesttime", "responsetime", "timetaken", "elapsedtime",

@@ -11,7 +11,18 @@ from noonday_shared.logs.access import ReadRequest
 from noonday_shared.logs.field_requests import find_request
 from noonday_shared.logs.levels import level_of_number, level_of_word
 
-_LEVELS = ("level", "severity", "levelname", "log.level", "lvl", "loglevel", "@level", "severity_text", "log_level")
+_LEVELS = (
+    "level_name",
+    "level",
+    "severity",
+    "levelname",
+    "log.level",
+    "lvl",
+    "loglevel",
+    "@level",
+    "severity_text",
+    "log_level",
+)
 _MESSAGES = ("message", "msg", "event", "@message", "text", "@m", "@mt", "body")
 _LOGGERS = ("logger", "logger_name", "log.logger", "@logger", "name", "module", "SourceContext", "channel", "component")
 _ERRORS = ("error", "err", "exception", "error.message", "exc", "cause", "reason")
@@ -21,6 +32,10 @@ _STACKS = (
 )  # fmt: skip
 _TYPES = ("type", "name", "class", "kind")
 _PAIR = re.compile(r'([A-Za-z_@][\w.@-]{0,60})=(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))')
+_ESCAPED = re.compile(r"\\(.)")
+_ESCAPES = {"n": "\n", "t": "\t", "r": ""}
+_MOST_FRAMES = 100
+_PLACE = re.compile(r":\d+(?::\S*)?$")
 _NUMBER = re.compile(r"\d{1,3}")
 
 
@@ -49,7 +64,10 @@ def read_json(line: str) -> Fields | None:
 
 def read_logfmt(line: str) -> Fields | None:
     """None when the line names neither a level nor a message nor a request."""
-    pairs: dict[str, object] = {name: quoted or plain for name, quoted, plain in _PAIR.findall(line)}
+    pairs: dict[str, object] = {
+        name: _ESCAPED.sub(_unescaped, quoted) if "\\" in quoted else quoted or plain
+        for name, quoted, plain in _PAIR.findall(line)
+    }
     request = find_request(pairs, logfmt=True)
     if request is None and not any(name in pairs for name in (*_LEVELS, *_MESSAGES)):
         return None
@@ -58,10 +76,12 @@ def read_logfmt(line: str) -> Fields | None:
 
 def _fields(found: Mapping[str, object], request: ReadRequest | None) -> Fields:
     error = _first(found, _ERRORS)
+    if error is None and isinstance(context := found.get("context"), Mapping):
+        error = _first(context, _ERRORS)
     inner = error if isinstance(error, Mapping) else {}
     level, by_number = _level(found)
     message = " ".join(part for part in (_text(found, _MESSAGES), _error_text(error)) if part)
-    stack = _text(found, _STACKS) or _text(inner, _STACKS)
+    stack = _text(found, _STACKS) or _text(inner, _STACKS) or _frames(inner)
     if not stack and isinstance(error, str) and "\n" in error:
         stack = error
     return Fields(level, _text(found, _LOGGERS), message, stack, by_number, request)
@@ -81,6 +101,22 @@ def _error_text(error: object) -> str:
     if isinstance(error, Mapping):
         return ": ".join(part for part in (_text(error, _TYPES), _text(error, _MESSAGES)) if part)
     return error.partition("\n")[0].encode("utf-8", "replace").decode() if isinstance(error, str) else ""
+
+
+def _frames(inner: Mapping[str, object]) -> str:
+    """The text of a stack that came as a list, under what it belongs to."""
+    stack = _first(inner, _STACKS)
+    if not isinstance(stack, list):
+        return ""
+    place = _text(inner, ("file",))
+    frames = [frame for frame in [place, *stack[:_MOST_FRAMES]] if isinstance(frame, str) and frame]
+    if all(".php:" in frame for frame in frames):
+        frames = [f"#{number} {_PLACE.sub('(1): ', frame)}" for number, frame in enumerate(frames)]
+    return "\n".join([f"{_text(inner, _TYPES)} ({_text(inner, _MESSAGES)})", *frames])
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return _ESCAPES.get(found[1], found[1])
 
 
 def _first(found: Mapping[str, object], names: tuple[str, ...]) -> object:

@@ -26,14 +26,17 @@ _TRACE = re.compile(
     rb"|Caused by: |Suppressed: |\.\.\. \d+ more|Exception in thread |at [\w.$<]"
     rb"|#\d+ |Stack trace:|\[stacktrace\]|\[previous exception\]|thrown in |Next [\w\\]+"
     rb"|goroutine \d+ \[|created by |exit status \d|\[signal "
-    rb"|from \S+:\d+:in |[\w./-]+\.rb:\d+:in |[}\])]+[;,]?\s*$"
+    rb"|from \S+:\d+:in |[\w./-]+\.rb:\d+:in |Node\.js v\d|\"?[}\])]+[;,]?\s*$"
 )
 _GO_FRAME = re.compile(rb"[^\s(]{1,300}\(")
 _BEGINNING = 96
 _EQUAL_DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
 _MOST_ROLES = 4096
+_GO = (b"panic:", b"fatal error:", b"goroutine ")
 _PYTHON = b"Traceback (most"
 _CHAIN = re.compile(rb"During handling of the above|The above exception was")
+_NODE_PLACE = re.compile(rb"\S{1,400}\.[cm]?[jt]sx?:\d+$")
+_TAG = re.compile(rb"\[[\w:.-]{8,80}\] ")
 _PYTHON_END = re.compile(rb"[A-Za-z_][\w.]{0,120}(?::|$)")
 
 
@@ -106,11 +109,12 @@ class Folder:
         role = self._role(line)
         if role is _Role.BEGINS and self._shape.begins(line):
             return False
-        if role is _Role.OTHER:
+        explained = self._first is not None and (role is _Role.TRACE or self._belongs(line, role, self._first))
+        if role is _Role.OTHER and not explained:
             self._shape.saw_other()
         if self._first is None or (line.startswith(_PYTHON) and self._more and not self._chained()):
             return False
-        return role is _Role.TRACE or self._shape.stamped or self._ends_trace(line, self._first)
+        return explained or self._shape.stamped
 
     def _role(self, line: bytes) -> _Role:
         """Remembered by the line's beginning with its digits made equal: a file without headers has few of those."""
@@ -127,10 +131,15 @@ class Folder:
         """Whether a traceback may follow here as the next of a chain."""
         return any(_CHAIN.match(line) for line in [*self._more, *self._last][-3:])
 
-    def _ends_trace(self, line: bytes, first: bytes) -> bool:
-        """A line that only the trace before it explains: a frame of Go, the exception under Python's frames."""
-        if first.startswith((b"panic:", b"fatal error:", b"goroutine ")):
-            return line.endswith(b")") and _GO_FRAME.match(line) is not None
+    def _belongs(self, line: bytes, role: _Role, first: bytes) -> bool:
+        """A line that only what is before it explains: a frame of Go, the exception under Python's frames or under the
+        place that Node shows, a line with the tag that Rails puts before each of a record."""
+        if role is _Role.BARE and _NODE_PLACE.match(first):
+            return True
+        if (tag := _TAG.match(line)) is not None:
+            return tag[0].rstrip() in first
+        if _GO_FRAME.match(line) is not None and line.endswith(b")"):
+            return any(known.startswith(_GO) for known in (first, *self._more))
         before = self._last[-1] if self._last else self._more[-1] if self._more else b""
         in_frames = before[:1] in (b" ", b"\t")
         python = in_frames and any(known.startswith(_PYTHON) for known in (first, *self._more))
@@ -157,7 +166,7 @@ class Folder:
 
 
 def _role(line: bytes, shape: Shape) -> _Role:
-    if shape.begins(line):
+    if shape.has_header(line):
         return _Role.BEGINS
     if _TRACE.match(line) is not None:
         return _Role.TRACE

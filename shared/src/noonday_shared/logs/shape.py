@@ -53,8 +53,11 @@ class Shape:
         """Whether records here begin with a header, so that a line without one belongs to the record before it."""
         return self._begun > 0 and self._begun >= 2 * self._others
 
+    def has_header(self, line: bytes) -> bool:
+        return any(kind.match(line) is not None for kind in self._kinds)
+
     def begins(self, line: bytes) -> bool:
-        """Whether this line has a header, and so begins a record."""
+        """Whether this line has a header, and so begins a record; its kind is tried first from now on."""
         for kind in self._kinds:
             if kind.match(line) is not None:
                 self._kinds.remove(kind)

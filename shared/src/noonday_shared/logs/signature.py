@@ -150,6 +150,8 @@ def _only_request(record: bytes) -> bool:
 def _signature(head: Header, trace: Trace | None, more: bytes) -> Signature:
     logger = mask(head.logger)[:_LONGEST_LOGGER]
     if trace is not None:
+        # Some loggers tell where they were called, and nothing of an exception.
+        trace = trace if trace.kind else replace(trace, kind=mask(head.body)[:_LONGEST_LOGGER])
         # Neither level nor logger: what a trace is glued to depends on what was written before it.
         level = "ERROR" if head.level in ("", "INFO") else head.level
         text, key = str(trace)[:2048], _key("trace", "", str(trace))

@@ -18,7 +18,7 @@ TOP = 3
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """`frames`: innermost first, each as 'shop/orders.py checkout'."""
+    """`kind`: empty when the trace does not name it. `frames`: innermost first, each as 'shop/orders.py checkout'."""
 
     kind: str
     frames: tuple[str, ...]
@@ -57,20 +57,25 @@ _NODE_HEAD = re.compile(
 )
 _NODE_LIBRARY = re.compile(r"node_modules|^node:|^internal/|^native\b|<anonymous>")
 
-_PHP = re.compile(r"^#\d+ (?:([^\n(]{1,400})\(\d+\): |\[internal function\]: )([^\n(]{1,200})", re.MULTILINE)
-_PHP_HEAD = re.compile(r"Uncaught (?:exception ')?([A-Z][\w\\]{0,160})|\b([A-Z][\w\\]{0,160}(?:Exception|Error)\b)")
+_PHP = re.compile(r"^#\d+ (?:([^\n(]{1,400})\(\d+\): |\[internal function\]: )([^\n(]{0,200})", re.MULTILINE)
+_PHP_HEAD = re.compile(
+    r"Uncaught (?:exception ')?([A-Z][\w\\]{0,160})"
+    r"|\b([A-Z][\w\\]{0,160}(?:Exception|Error)\b)|^([A-Z][\w\\]{0,160}) \(",
+    re.MULTILINE,
+)
 _PHP_PLACE = re.compile(r" in (/[^\s:]{1,400}?)(?::\d+| on line \d+|\(\d+\))")
 
-_GO = re.compile(r"^([^\s]{1,300})\([^()\n]{0,200}\)\n\t([^\s:]{1,400}):\d+", re.MULTILINE)
-_GO_HEAD = re.compile(r"(?:panic|fatal error): ([^\n]{1,200})")
+_GO = re.compile(r"^([^\s]{1,300})(?:\([^()\n]{0,200}\))?\n[ \t]{1,9}([^\s:]{1,400}\.(?:go|s)):\d+", re.MULTILINE)
+_GO_HEAD = re.compile(r"(?:panic|fatal error): ([^\n]{1,200})|panic serving [^\s]{1,80}: ([^\n]{1,200})")
 _GO_LIBRARY = re.compile(r"/go/src/|/pkg/mod/|/libexec/src/|/go\d[\d.]*/src/|^runtime/|/vendor/")
 
 _RUBY = re.compile(
-    r"^[ \t]{0,24}(?:from )?([^\s:]{1,400}\.(?:rb|erb|haml|slim|ru|rake)):\d+:in [`']([^'\n]{1,200})'", re.MULTILINE
+    r"(?:^[ \t]{0,24}(?:\[[^\]\n]{1,80}\] )?(?:\d{1,5}: )?(?:from )?|(?<=: ))"
+    r"([^\s:]{1,400}\.(?:rb|erb|haml|slim|ru|rake)):\d+:in [`']([^'\n]{1,200})'",
+    re.MULTILINE,
 )
-_RUBY_HEAD = re.compile(
-    r"\(([A-Z]\w{0,80}(?:::[A-Z]\w{0,80}){0,6})\)[ \t]{0,9}$|^(?:\S+ )?([A-Z]\w{0,80}(?:::[A-Z]\w{0,80}){0,6}) \(", re.M
-)
+_RUBY_NAME = r"([A-Z]\w{0,80}(?:::[A-Z]\w{0,80}){0,6})"
+_RUBY_HEAD = re.compile(rf"\({_RUBY_NAME}\)[ \t]{{0,9}}$|^(?:\S+ )?(?!Traceback ){_RUBY_NAME} \(", re.MULTILINE)
 _RUBY_LIBRARY = re.compile(r"/gems/|/ruby/\d|^<internal|/rubygems/")
 _RUBY_BLOCK = re.compile(r"(?:block (?:\(\d+ levels\) )?in |rescue in |ensure in )+")
 
@@ -126,7 +131,8 @@ def _node_frame(found: re.Match[str]) -> _Frame:
 
 
 def _php(record: str) -> Trace | None:
-    found = list(_PHP.finditer(record))
+    # Of a chain, the first is the cause.
+    found = list(_PHP.finditer(record, 0, record.find("\nNext ") if "\nNext " in record else len(record)))
     if not found:
         return None
     frames = [
@@ -135,21 +141,29 @@ def _php(record: str) -> Trace | None:
     if place := _PHP_PLACE.search(record, 0, found[0].start()):
         frames.insert(0, _Frame(_short(place[1]), "/vendor/" not in place[1]))
     kind = _PHP_HEAD.search(record, 0, found[0].start())
-    return _trace(kind[1] or kind[2] if kind else "", frames)
+    return _trace(kind[1] or kind[2] or kind[3] if kind else "", frames)
 
 
 def _go(record: str) -> Trace | None:
     block = record[max(record.rfind("\npanic("), 0) :]
-    found = list(_GO.finditer(block))
+    # The first goroutine is the one that failed; how many others there are varies.
+    parts = re.split(r"^goroutine ", block, maxsplit=2, flags=re.MULTILINE)
+    found = list(_GO.finditer("".join(parts[:2])))
     if not found:
         return None
     head = _GO_HEAD.search(record)
     frames = [
-        _Frame(f"{_short(one[2])} {one[1].rpartition('/')[2]}", not _GO_LIBRARY.search(one[2]))
+        _Frame(f"{_short(one[2])} {_go_name(one[1])}", not _GO_LIBRARY.search(one[2]))
         for one in found
-        if one[1] != "panic"
+        if _go_name(one[1]) != "panic"
     ]
-    return _trace(f"panic: {mask(head[1])}" if head else "panic", frames)
+    return _trace(f"panic: {mask(head[1] or head[2])}" if head else "", frames)
+
+
+def _go_name(found: str) -> str:
+    """Without what was passed, which is not always told, and without the module's path."""
+    name = found[: found.rindex("(")] if found.endswith(")") else found
+    return name.rpartition("/")[2]
 
 
 def _ruby(record: str) -> Trace | None:
@@ -160,6 +174,8 @@ def _ruby(record: str) -> Trace | None:
     frames = [
         _Frame(f"{_short(one[1])} {_RUBY_BLOCK.sub('', one[2])}", not _RUBY_LIBRARY.search(one[1])) for one in found
     ]
+    if record.find("Traceback (most recent call last):") >= 0:
+        frames.reverse()
     return _trace((head[1] or head[2]) if head else "", frames)
 
 
@@ -190,7 +206,7 @@ def _last_word(head: str) -> str:
 
 _READERS: tuple[tuple[tuple[str, ...], Callable[[str], Trace | None]], ...] = (
     (('File "',), _python),
-    (("goroutine ", "panic: "), _go),
+    (("goroutine ", "panic: ", ".go:"), _go),
     (("#0 ",), _php),
     ((".rb:", ".erb:", ".ru:", ".rake:", ".haml:", ".slim:"), _ruby),
     (("at ",), _at_lines),
