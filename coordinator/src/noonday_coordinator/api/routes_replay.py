@@ -45,7 +45,9 @@ def _again(context: Context, found: Rollout, policy: Policy | None) -> Replayed:
     if trial is None or not windows:
         gone = "what was counted in it is not kept any more" if trial is None else "no evidence arrived in it"
         raise not_found(
-            "no-windows", f"{found.id} can't be judged again: {gone}.", f"noonday findings {found.id} shows what was said"
+            "no-windows",
+            f"{found.id} can't be judged again: {gone}.",
+            f"noonday findings {found.id} shows what was said",
         )
     return replay_rollout(trial, windows, context.log.read(), policy)
 

@@ -55,9 +55,10 @@ class Client:
     def get(self, path: str, model: type[M], query: Query | None = None) -> M:
         return self._call("GET", path, model, query=query)
 
-    def post(self, path: str, model: type[M], body: BaseModel | None = None) -> M:
+    def post(self, path: str, model: type[M], body: BaseModel | None = None, *, within: float = WITHIN) -> M:
+        """`within`: seconds for an answer that takes its time."""
         raw = body.model_dump(mode="json") if body else None
-        return self._call("POST", path, model, json=raw)
+        return self._call("POST", path, model, json=raw, within=within)
 
     def delete(self, path: str, model: type[M]) -> M:
         return self._call("DELETE", path, model)
@@ -79,10 +80,19 @@ class Client:
         self._http.close()
 
     def _call(
-        self, method: str, path: str, model: type[M], *, query: Query | None = None, json: object | None = None
+        self,
+        method: str,
+        path: str,
+        model: type[M],
+        *,
+        query: Query | None = None,
+        json: object | None = None,
+        within: float = WITHIN,
     ) -> M:
-        with self._failures(WITHIN):
-            reply = self._http.request(method, path, params=query, json=json)
+        with self._failures(within):
+            reply = self._http.request(
+                method, path, params=query, json=json, timeout=httpx.Timeout(WITHIN, read=within)
+            )
         return self._read(reply, model)
 
     @contextmanager

@@ -13,10 +13,11 @@ class Exit(IntEnum):
     REFUSED = 2
     """Bad input, or refused; nothing was changed."""
     ROLLED_BACK = 3
+    """The rollout was rolled back; of plain logs, it would have been."""
     FAILED = 4
-    """A rollout failed or was aborted, or `doctor` found something to mend."""
+    """A rollout failed or was aborted, `doctor` found something to mend, or `replay` did not say the same."""
     ASKS = 5
-    """The rollout waits for a person."""
+    """The rollout waits for a person; of plain logs, it would have held."""
     LEFT = 130
     """Left with Ctrl-C; what was started goes on."""
 

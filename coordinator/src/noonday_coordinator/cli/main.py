@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from noonday_coordinator.cli import caveats, compare, doctor, fleet, releases, rollouts, setup, watch
+from noonday_coordinator.cli import caveats, compare, doctor, fleet, releases, replay, rollouts, setup, watch
 from noonday_coordinator.cli.session import NoondayGroup
 
 
@@ -38,6 +38,7 @@ for _command in (
     watch.findings,
     caveats.caveats,
     compare.compare,
+    replay.replay,
     watch.logs,
     watch.history,
     doctor.doctor,

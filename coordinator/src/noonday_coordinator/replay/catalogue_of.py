@@ -7,10 +7,13 @@ from dataclasses import replace
 
 from noonday_coordinator.verdict.catalogue import START, Catalogue, Clusters, Entry
 from noonday_coordinator.verdict.window import HostWindow, Window
+from noonday_shared.messages.evidence import Template
 
 
 def catalogue_of(windows: Iterable[Window]) -> Catalogue:
     """All that the windows show, for releases that may be trusted. The same windows give the same catalogue."""
+    windows = tuple(windows)
+    best = templates_of(windows)
     clusters, entries = Clusters(), dict[str, Entry]()
     seconds = start_seconds = 0.0
     for window in windows:
@@ -18,7 +21,7 @@ def catalogue_of(windows: Iterable[Window]) -> Catalogue:
             if one.key not in entries:
                 entries[one.key] = Entry(
                     key=one.key, level=one.level, logger=one.logger, text=one.text, cluster=clusters.find(one).id,
-                    first_seen=one.first_seen, samples=one.samples,
+                    first_seen=one.first_seen, samples=best[one.key].samples,
                 )  # fmt: skip
         for host, seen in sorted(window.hosts.items()):
             starting = 0 < seen.age < START
@@ -26,6 +29,17 @@ def catalogue_of(windows: Iterable[Window]) -> Catalogue:
             start_seconds += seen.seconds if starting else 0.0
             _count(entries, host, seen, window.ends, starting=starting)
     return Catalogue(entries, dict(clusters.all), seconds=seconds, start_seconds=start_seconds)
+
+
+def templates_of(windows: Iterable[Window]) -> dict[str, Template]:
+    """By key: as it was told with the most samples, of which the first window has only what had come by then."""
+    best: dict[str, Template] = {}
+    for window in windows:
+        for one in window.templates:
+            known = best.get(one.key)
+            if known is None or len(one.samples) > len(known.samples):
+                best[one.key] = one
+    return best
 
 
 def _count(entries: dict[str, Entry], host: str, seen: HostWindow, ends: float, *, starting: bool) -> None:

@@ -13,7 +13,7 @@ from noonday_coordinator.core.state import HostState, InRollout, Rollout
 from noonday_coordinator.core.view import Judgement
 from noonday_coordinator.replay.alignment import Alignment, align
 from noonday_coordinator.replay.arranged import Arranged, arrange
-from noonday_coordinator.replay.catalogue_of import catalogue_of
+from noonday_coordinator.replay.catalogue_of import catalogue_of, templates_of
 from noonday_coordinator.replay.files import look
 from noonday_coordinator.replay.little import least_found
 from noonday_coordinator.replay.sides import Sample, other_names, sample_of, span_of, windows_of_side
@@ -137,6 +137,7 @@ def _trial(
 
 def _judged(trial: Trial, windows: Sequence[Window]) -> tuple[RolloutSession, list[Judgement]]:
     session = RolloutSession(trial)
+    session.learn(templates_of(windows).values())
     story = []
     for window in windows:
         session.advance(window)
