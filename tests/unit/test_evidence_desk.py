@@ -10,7 +10,7 @@ import pytest
 from bench.verdict.world import NEW, OLD, START, Fault, Knobs, default_policy, error_kind, make_world, template
 from noonday_coordinator.core.state import App, Host, State
 from noonday_coordinator.evidence_desk import EvidenceDesk
-from noonday_coordinator.store.catalogue import MOST, CatalogueStore
+from noonday_coordinator.store.catalogue import CatalogueStore
 from noonday_coordinator.store.windows import KEPT, ROLLOUTS, WindowStore
 from noonday_coordinator.verdict.judge import EvidenceJudge, replay
 from noonday_coordinator.verdict.protocol import Trial
@@ -104,14 +104,58 @@ def test_records_of_releases_that_never_went_well_are_unknown(catalogue: Catalog
     assert catalogue.frozen("web").known(ERROR.key) is not None
 
 
-def test_a_flood_of_kinds_is_bounded_and_forgets_the_oldest_but_no_caveat(catalogue: CatalogueStore) -> None:
+@pytest.fixture
+def few_entries(monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many a catalogue may hold: fewer than usual, so that filling it takes no time."""
+    monkeypatch.setattr("noonday_coordinator.store.catalogue.MOST", 2000)
+    return 2000
+
+
+def words(number: int) -> str:
+    """A text that is like no other one."""
+    digits = f"{number:05d}".translate(str.maketrans("0123456789", "abcdefghij"))
+    return f"{digits}x {digits}y {digits}z"
+
+
+def test_a_flood_of_garbage_drives_out_garbage_only(catalogue: CatalogueStore, few_entries: int) -> None:
     few = tuple(template(f"kind {chr(97 + number)}") for number in range(3))
     catalogue.note("web", Window(START, {}, few))
-    flood = tuple(template(f"garbage number {number} of many") for number in range(MOST))
-    catalogue.note("web", Window(START + 10, {}, flood), caveats={few[1].key})
+    flood = tuple(template(f"garbage number {number} of many") for number in range(few_entries))
+    catalogue.note("web", Window(START + 10, {}, flood))
     entries = catalogue.frozen("web").entries
-    assert len(entries) <= MOST
-    assert {one.key for one in few} & set(entries) == {few[1].key}
+    assert len(entries) <= few_entries
+    assert {one.key for one in few} <= set(entries)
+
+
+def test_a_flood_that_is_like_nothing_forgets_the_oldest_but_no_caveat_and_nothing_frequent(
+    tmp_path: Path, few_entries: int
+) -> None:
+    few = tuple(template(f"kind {chr(97 + number)}") for number in range(3))
+    often, caveat, once = few
+    with closing(CatalogueStore.open(tmp_path / "kept.sqlite")) as store:
+        store.note("web", replace(saw(often.key), templates=few))
+        flood = tuple(template(words(number)) for number in range(few_entries))
+        store.note("web", Window(START + 10, {}, flood), caveats={caveat.key})
+        kept = store.frozen("web")
+    assert len(kept.entries) <= few_entries
+    assert {one.key for one in few} & set(kept.entries) == {often.key, caveat.key}
+    assert once.key not in kept.entries
+    assert len(kept.clusters) <= len(kept.entries) + 1
+    with closing(CatalogueStore.open(tmp_path / "kept.sqlite")) as store:
+        assert store.frozen("web") == kept
+        store.note("web", Window(START + 20, {}, (template("something else"),)))
+        newest = max(store.frozen("web").clusters)
+    assert newest > max(kept.clusters)
+
+
+def test_counts_of_the_last_minute_are_written_when_the_store_is_closed(tmp_path: Path) -> None:
+    with closing(CatalogueStore.open(tmp_path / "kept.sqlite")) as store:
+        for step in range(3):
+            store.note("web", saw(ERROR.key, START + 10 * step))
+        before = store.frozen("web")
+    with closing(CatalogueStore.open(tmp_path / "kept.sqlite")) as store:
+        assert store.frozen("web") == before
+    assert before.entries[ERROR.key].records == 9
 
 
 class Fleet:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
-from collections.abc import Container, Iterable
+from collections import Counter
+from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,10 +14,16 @@ from noonday_coordinator.store.blob import Blob
 from noonday_coordinator.store.sqlite import open_lossy, written
 from noonday_coordinator.verdict.catalogue import START, Catalogue, Cluster, Clusters, Entry
 from noonday_coordinator.verdict.window import HostWindow, Window
+from noonday_shared.errors import Temporary
 from noonday_shared.messages.evidence import IDENTITY_VERSION
 
 MOST = 20_000
-"""Entries of one app; beyond that, those that were not seen for the longest time are forgotten."""
+"""Entries of one app. Beyond that are forgotten: of clusters that make ever new keys first, then what was seen once,
+and of these what was not seen for the longest time. So a flood of garbage drives out garbage."""
+CROWD = 100
+"""Entries of a cluster that make it one that makes ever new keys."""
+SAVE_EVERY = 60.0
+"""Seconds for which counts may be in memory only; a new kind of record is on disk at once."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS entries (
   app TEXT NOT NULL, identity INTEGER NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (app, identity, key)
@@ -32,6 +40,8 @@ _RULE, _WHAT = "catalogue", "The catalogue of log records"
 _ENTRY: Blob[Entry] = Blob("entry", Entry)
 _CLUSTER: Blob[Cluster] = Blob("cluster", Cluster)
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(slots=True)
 class _App:
@@ -39,6 +49,11 @@ class _App:
     clusters: Clusters = field(default_factory=Clusters)
     seconds: float = 0.0
     start_seconds: float = 0.0
+    changed: set[str] = field(default_factory=set)
+    """Keys whose entries are not on disk as they are in memory, ..."""
+    widened: set[int] = field(default_factory=set)
+    """... and clusters."""
+    saved_at: float = 0.0
 
 
 class CatalogueStore:
@@ -58,18 +73,19 @@ class CatalogueStore:
 
     def note(self, app: str, window: Window, caveats: Container[str] = ()) -> None:
         """Count what a window holds: once each; entries of `caveats` are never forgotten. Raises `Temporary` when the
-        disk refuses."""
+        disk refuses: it is counted all the same, and written with a later window."""
         with self._lock:
             known = self._apps.setdefault(app, _App())
-            changed = _new_entries(known, window)
-            clusters = {known.entries[key].cluster for key in changed}
-            for host, seen in window.hosts.items():
-                starting = 0 < seen.age < START
+            new = _new_entries(known, window)
+            for seen in window.hosts.values():
                 known.seconds += seen.seconds
-                known.start_seconds += seen.seconds if starting else 0.0
-                changed |= _count(known, host, seen, window.ends, starting=starting)
-            gone = _forgotten(known, caveats)
-            self._write(app, known, sorted(changed - gone), sorted(clusters), sorted(gone))
+                known.start_seconds += seen.seconds if _starting(seen) else 0.0
+            known.changed |= new | _count(known, window)
+            known.widened |= {known.entries[key].cluster for key in new}
+            gone, empty = _forgotten(known, caveats)
+            if new or gone or not 0 <= window.ends - known.saved_at < SAVE_EVERY:
+                self._write(app, known, gone, empty)
+                known.saved_at = window.ends
 
     def frozen(self, app: str, untrusted: Iterable[str] = ()) -> Catalogue:
         """As it is now. `untrusted`: releases whose records are no excuse."""
@@ -85,6 +101,11 @@ class CatalogueStore:
 
     def close(self) -> None:
         with self._lock:
+            for app, known in self._apps.items():
+                try:
+                    self._write(app, known, frozenset(), frozenset())
+                except Temporary as error:
+                    _log.error("%s The counts of the last minute are lost.", error)
             self._connection.close()
 
     def _load(self) -> None:
@@ -101,16 +122,20 @@ class CatalogueStore:
             known = self._apps.setdefault(app, _App())
             known.seconds, known.start_seconds = seconds, start
 
-    def _write(self, app: str, known: _App, changed: list[str], clusters: list[int], gone: list[str]) -> None:
-        entries = [(app, IDENTITY_VERSION, key, _ENTRY.pack(known.entries[key])) for key in changed]
-        groups = [(app, IDENTITY_VERSION, one, _CLUSTER.pack(known.clusters.all[one])) for one in clusters]
+    def _write(self, app: str, known: _App, gone: Collection[str], empty: Collection[int]) -> None:
+        groups = [(app, IDENTITY_VERSION, one, _CLUSTER.pack(known.clusters.all[one])) for one in sorted(known.widened)]
+        entries = [(app, IDENTITY_VERSION, key, _ENTRY.pack(known.entries[key])) for key in sorted(known.changed)]
         with written(self._connection, rule=_RULE, what=_WHAT):
-            self._connection.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", entries)
-            self._connection.executemany("INSERT OR REPLACE INTO clusters VALUES (?, ?, ?, ?)", groups)
+            do = self._connection
+            do.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", entries)
+            do.executemany("INSERT OR REPLACE INTO clusters VALUES (?, ?, ?, ?)", groups)
             times = (app, known.seconds, known.start_seconds)
-            self._connection.execute("INSERT OR REPLACE INTO times VALUES (?, ?, ?)", times)
+            do.execute("INSERT OR REPLACE INTO times VALUES (?, ?, ?)", times)
             drop = "DELETE FROM entries WHERE app = ? AND identity = ? AND key = ?"
-            self._connection.executemany(drop, [(app, IDENTITY_VERSION, key) for key in gone])
+            do.executemany(drop, [(app, IDENTITY_VERSION, key) for key in gone])
+            drop = "DELETE FROM clusters WHERE app = ? AND identity = ? AND id = ?"
+            do.executemany(drop, [(app, IDENTITY_VERSION, one) for one in empty])
+        known.changed, known.widened = set(), set()
 
 
 def _new_entries(known: _App, window: Window) -> set[str]:
@@ -132,31 +157,52 @@ def _new_entries(known: _App, window: Window) -> set[str]:
     return found
 
 
-def _count(known: _App, host: str, seen: HostWindow, ends: float, *, starting: bool) -> set[str]:
-    changed = set()
-    for key, (records, episodes) in seen.counts.items():
-        entry = known.entries.get(key)
-        if entry is not None:
-            known.entries[key] = replace(
-                entry,
-                last_seen=max(entry.last_seen, ends),
-                records=entry.records + records,
-                episodes=entry.episodes + episodes,
-                at_start=entry.at_start + (episodes if starting else 0),
-                releases={**entry.releases, seen.release: entry.releases.get(seen.release, 0) + episodes},
-                hosts={**entry.hosts, host: entry.hosts.get(host, 0) + episodes},
-            )
-            changed.add(key)
-    return changed
+def _count(known: _App, window: Window) -> set[str]:
+    """Adds what the hosts saw to the entries that are known; their keys."""
+    rows: dict[str, list[tuple[str, HostWindow, int, int]]] = {}
+    for host, seen in window.hosts.items():
+        for key, (records, episodes) in seen.counts.items():
+            if key in known.entries:
+                rows.setdefault(key, []).append((host, seen, records, episodes))
+    for key, row in rows.items():
+        entry = known.entries[key]
+        releases, hosts = Counter(entry.releases), Counter(entry.hosts)
+        for host, seen, _, episodes in row:
+            releases[seen.release] += episodes
+            hosts[host] += episodes
+        known.entries[key] = replace(
+            entry,
+            last_seen=max(entry.last_seen, window.ends),
+            records=entry.records + sum(records for _, _, records, _ in row),
+            episodes=entry.episodes + sum(episodes for *_, episodes in row),
+            at_start=entry.at_start + sum(episodes for _, seen, _, episodes in row if _starting(seen)),
+            releases=dict(releases),
+            hosts=dict(hosts),
+        )
+    return set(rows)
 
 
-def _forgotten(known: _App, caveats: Container[str]) -> set[str]:
-    """Takes out the entries that are too many, caveats never."""
+def _starting(seen: HostWindow) -> bool:
+    return 0 < seen.age < START
+
+
+def _forgotten(known: _App, caveats: Container[str]) -> tuple[set[str], set[int]]:
+    """Takes out the entries that are too many, caveats never, and the clusters that have none left."""
     over = len(known.entries) - MOST
     if over <= 0:
-        return set()
+        return set(), set()
+    crowd = Counter(entry.cluster for entry in known.entries.values())
+
+    def worth(key: str) -> tuple[bool, bool, float, str]:
+        entry = known.entries[key]
+        return crowd[entry.cluster] <= CROWD, entry.episodes > 1, entry.last_seen, key
+
     free = [key for key in known.entries if key not in caveats]
-    gone = set(sorted(free, key=lambda key: (known.entries[key].last_seen, key))[: over + MOST // 20])
+    gone = set(sorted(free, key=worth)[: over + MOST // 20])
     for key in gone:
         del known.entries[key]
-    return gone
+    empty = set(known.clusters.all) - {entry.cluster for entry in known.entries.values()}
+    empty = known.clusters.drop(empty)
+    known.changed -= gone
+    known.widened -= empty
+    return gone, empty

@@ -73,7 +73,7 @@ class Catalogue:
 
     def of_starts(self, key: str) -> bool:
         """Whether this is what a start is known to say: at least three times as often then as later."""
-        entry = self.entries.get(key)
+        entry = self.known(key)
         later = self.seconds - self.start_seconds
         if entry is None or entry.at_start < 2 or self.start_seconds <= 0:
             return False
@@ -98,6 +98,7 @@ class Clusters:
 
     def __init__(self, clusters: Iterable[Cluster] = ()) -> None:
         self.all: dict[int, Cluster] = {}
+        self._newest = 0
         self._buckets: dict[_Bucket, list[int]] = {}
         for cluster in clusters:
             self._keep(cluster)
@@ -109,7 +110,7 @@ class Clusters:
         candidates = {one for bucket in buckets for one in self._buckets.get(bucket, ())}
         best = max(candidates, key=lambda one: (alike(self.all[one].tokens, tokens), -one), default=0)
         if not best or alike(self.all[best].tokens, tokens) < _ALIKE:
-            cluster = Cluster(max(self.all, default=0) + 1, template.level, template.logger, tokens)
+            cluster = Cluster(self._newest + 1, template.level, template.logger, tokens)
             self._keep(cluster)
             return cluster
         known = self.all[best]
@@ -118,8 +119,22 @@ class Clusters:
             self.all[best] = replace(known, tokens=merged)
         return self.all[best]
 
+    def drop(self, ids: Iterable[int]) -> set[int]:
+        """Forget these, but for the newest of all: an id never means another cluster. Returns those forgotten."""
+        gone = set(ids) - {self._newest}
+        for one in gone:
+            del self.all[one]
+        for bucket, found in list(self._buckets.items()):
+            left = [one for one in found if one not in gone]
+            if left:
+                self._buckets[bucket] = left
+            else:
+                del self._buckets[bucket]
+        return gone
+
     def _keep(self, cluster: Cluster) -> None:
         self.all[cluster.id] = cluster
+        self._newest = max(self._newest, cluster.id)
         for bucket in _buckets(cluster.level, cluster.logger, cluster.tokens):
             found = self._buckets.setdefault(bucket, [])
             # The first ones stay: a flood of garbage must not cost the square of its length.
