@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TextIO
 
 from examples.webshop.child import Child
 from examples.webshop.command_line import Typed, program
 from examples.webshop.server import APP
+from noonday_coordinator.api.models import RolloutInfo, Rollouts
+from noonday_coordinator.cli.client import Client
 from noonday_shared.clock import SystemClock, wait_until
 from noonday_shared.errors import NoondayError
 
@@ -47,6 +50,15 @@ class Coordinator:
     def must_run(self) -> None:
         if self._process is not None:
             self._process.must_run()
+
+    def rollout_of(self, version: str) -> RolloutInfo | None:
+        """The newest rollout, if it is of `version`: asked without a command, as someone who looks all the time."""
+        client = Client(self.url, self.typed.env["NOONDAY_TOKEN"])
+        with closing(client):
+            newest = client.get("/rollouts", Rollouts).rollouts
+            if not newest or newest[0].release.version != version:
+                return None
+            return client.get(f"/rollouts/{newest[0].id}", RolloutInfo)
 
     @property
     def _release_key(self) -> Path:

@@ -106,7 +106,7 @@ def _deploy(made: World, chapter: _Chapter, say: Callable[[str], None]) -> Step:
 
 def _outage(made: World, version: str) -> Outage:
     return Outage(
-        ask=lambda: _newest(made, version),
+        ask=lambda: made.coordinator.rollout_of(version),
         stop=made.database.stop,
         start=made.database.start,
         seconds=made.shape.outage,

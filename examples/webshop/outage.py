@@ -6,24 +6,31 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
+from noonday_coordinator.api.models import RolloutInfo
 from noonday_shared.errors import NoondayError
 
-_LOOK_EVERY = 1.0
+_LOOK_EVERY = 0.2
 _BEGIN_WITHIN = 120.0
-_AFTER = 4.0
+_AFTER = 2.0
 """Seconds of examine before it begins."""
 
 
 class Outage:
-    """`with Outage(...)`: in a thread of its own, from the examine on. `ask`: what is said of the newest rollout.
+    """`with Outage(...)`: in a thread of its own, from the examine on.
 
-    `said`: the reasons of the verdict so far, each once, as they were seen from the outage's begin on.
+    `ask`: what is said of the rollout, if it has begun. `said`: each once, what the rollout was said to wait for, and
+    the reasons of the verdict so far, as they were seen from the outage's begin on.
     """
 
     def __init__(
-        self, *, ask: Callable[[], Any], stop: Callable[[], None], start: Callable[[], None], seconds: float
+        self,
+        *,
+        ask: Callable[[], RolloutInfo | None],
+        stop: Callable[[], None],
+        start: Callable[[], None],
+        seconds: float,
     ) -> None:
         self.said: list[str] = []
         self.began = False
@@ -60,7 +67,7 @@ class Outage:
         deadline = time.monotonic() + _BEGIN_WITHIN
         while time.monotonic() < deadline and not self._over.wait(_LOOK_EVERY):
             rollout = self._rollout()
-            if rollout and rollout["stage"] == "examining" and rollout["requests"]:
+            if rollout and rollout.stage == "examining" and rollout.requests:
                 return not self._over.wait(_AFTER)
         return False
 
@@ -68,11 +75,10 @@ class Outage:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not self._over.wait(_LOOK_EVERY):
             rollout = self._rollout()
-            told = rollout["verdict_reason"] if rollout else ""
-            if told and told not in self.said:
-                self.said.append(told)
+            told = (rollout.verdict_reason, rollout.waiting_for) if rollout else ()
+            self.said += [words for words in told if words and words not in self.said]
 
-    def _rollout(self) -> Any:
+    def _rollout(self) -> RolloutInfo | None:
         try:
             return self._ask()
         except NoondayError:

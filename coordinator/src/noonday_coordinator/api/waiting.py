@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from noonday_coordinator.core.events import Stage
-from noonday_coordinator.core.examine import NOTHING, last_instant
+from noonday_coordinator.core.examine import NOTHING, last_instant, suffers_everywhere
 from noonday_coordinator.core.state import HostState, Rollout, State
 from noonday_coordinator.core.view import View
 
@@ -41,6 +41,9 @@ def _rolling(rollout: Rollout, state: State, view: View, now: float) -> str:
     pause = rollout.stage_since + rollout.policy.wave_pause
     if rollout.wave > 1 and now < pause:
         return f"The pause before wave {rollout.wave}{_left(pause, now)}."
+    trouble = suffers_everywhere(rollout, view) if rollout.wave > 0 else ""
+    if trouble:
+        return f"Better times, before another host is drained: {trouble}."
     return "Room to drain the next host: others are out of service (noonday hosts)."
 
 

@@ -18,7 +18,7 @@ from noonday_coordinator.core.events import (
     StageEntered,
     VerdictReached,
 )
-from noonday_coordinator.core.examine import examine, lasting_hold
+from noonday_coordinator.core.examine import examine, lasting_hold, suffers_everywhere
 from noonday_coordinator.core.going_back import go_back
 from noonday_coordinator.core.state import Host, HostState, Rollout, State
 from noonday_coordinator.core.view import View
@@ -88,15 +88,33 @@ def _rolling(state: State, view: View, rollout: Rollout, now: float) -> list[Eve
     if rollout.paused_by or (rollout.wave > 1 and now < rollout.stage_since + rollout.policy.wave_pause):
         return []
     waiting = [host for host, one in states.items() if one in (HostState.PREPARED, HostState.WAITING)]
+    trouble = suffers_everywhere(rollout, view) if rollout.wave > 0 else ""
+    if trouble and waiting:
+        return _wait_for_better(rollout, waiting, trouble, now)
     chosen = may_move(state, view, rollout, waiting, now)
     if chosen:
         return move_on(state, rollout, chosen, rollout.release, HostState.WORKING)
     return _stuck(rollout, waiting, now)
 
 
+def _wait_for_better(rollout: Rollout, waiting: list[str], trouble: str, now: float) -> list[Event]:
+    """No server is taken out while all suffer: waited for as long as an examine may take, then a person is asked."""
+    since = _last_move(rollout)
+    if rollout.asked or rollout.in_state(HostState.WORKING):
+        return []
+    if now < since + max(rollout.policy.examine, rollout.policy.examine_most):
+        return []
+    answers = f"noonday promote {rollout.app}, or noonday rollback {rollout.app}"
+    return [Asked(rollout.id, f"Waited {now - since:.0f} s to drain {waiting[0]}: {trouble}. Answer: {answers}")]
+
+
+def _last_move(rollout: Rollout) -> float:
+    return max(rollout.stage_since, *(member.since for member in rollout.hosts.values()))
+
+
 def _stuck(rollout: Rollout, waiting: list[str], now: float) -> list[Event]:
     """Others are out, so none may be drained: waited for as long as one host may take, then a person is asked."""
-    since = max(rollout.stage_since, *(member.since for member in rollout.hosts.values()))
+    since = _last_move(rollout)
     if not waiting or rollout.asked or rollout.in_state(HostState.WORKING):
         return []
     if now < since + rollout.policy.host_within:

@@ -46,6 +46,14 @@ def last_instant(rollout: Rollout, *, held: bool = False) -> float:
     return rollout.stage_since + (min(last, policy.examine + policy.hold_after) if held else last)
 
 
+def suffers_everywhere(rollout: Rollout, view: View) -> str:
+    """What the old release suffers from as well now, in words: no time to take another server out. Empty: nothing."""
+    judgement = view.judgements.get(rollout.id)
+    if judgement is None or rollout.promoted or rollout.policy.dry_run or rollout.policy.examine <= 0:
+        return ""
+    return "; ".join(found.words for found in judgement.findings if found.kind == "shared-trouble")
+
+
 def lasting_hold(rollout: Rollout, view: View, now: float) -> str:
     """Why a hold has lasted so long that the policy sends the release back; empty when it does not."""
     judgement = view.judgements.get(rollout.id)
