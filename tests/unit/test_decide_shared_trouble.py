@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from noonday_coordinator.core import commands as c
 from noonday_coordinator.core.events import Asked, End, Finding, Stage
@@ -17,7 +18,7 @@ def _shared(story: Story, *findings: Finding) -> None:
     story.view = replace(story.view, judgements={story.rollout.id: judgement})
 
 
-def _in_first_wave(**policy: object) -> Story:
+def _in_first_wave(**policy: Any) -> Story:
     """web-1 was promoted, web-2 has taken the release, web-3 is next."""
     story = Story(3, **policy)
     story.deploy()
