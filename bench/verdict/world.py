@@ -47,7 +47,11 @@ class Knobs:
     """Share of kinds that come in bursts of several at a time."""
     weight: float = 1.0
     """The canary's weight in the load balancer."""
-    history: float = 1800.0
+    joins: tuple[float, ...] = (0.0,)
+    """Seconds after the rollout's start at which hosts restart with the new release, one after the other."""
+    starts: int = 2
+    """Kinds of record that every start of the app writes, whatever its release: WARN and ERROR in turn."""
+    history: float = 7200.0
     coarse: float = 30.0
     """Seconds of a window before the rollout, ..."""
     fine: float = 10.0
@@ -81,6 +85,8 @@ class Fault:
     """New kinds of record that only the new release writes."""
     times: tuple[tuple[str, float], ...] = ()
     """Kinds by key and the factor on their rate, on the new release."""
+    louder_starts: float = 1.0
+    """Factor on what starts write, on the new release."""
     everywhere: tuple[Kind, ...] = ()
     """New kinds on all hosts, whatever their release: an incident of something shared."""
     everywhere_errors: float = 0.0
@@ -160,6 +166,16 @@ def known_kinds(knobs: Knobs) -> list[Kind]:
     return found
 
 
+def start_kinds(knobs: Knobs) -> list[Kind]:
+    """What every start writes; `rate` is by start here, nearly all of it in the first 20 seconds."""
+    texts = ("cache is cold, filling it from <*>", "database is not there yet, trying again in <*>")
+    levels = ("WARN", "ERROR")
+    return [
+        Kind(template(f"{texts[n % 2]} ({_letters(n + 1)})", levels[n % 2], "boot", START - 86_400), 6.0)
+        for n in range(knobs.starts)
+    ]
+
+
 def poisson(chance: random.Random, mean: float) -> int:
     if mean <= 0:
         return 0
@@ -180,12 +196,25 @@ _WORDS = [
 _LOGGERS = ("shop", "shop.pay", "shop.stock", "http")
 
 
+START_SECONDS = 600.0
+_EARLIER_STARTS = 3
+"""Of each host, that the catalogue knows of."""
+_SETTLES = 7.0
+"""Seconds in which two thirds of a start's trouble are over."""
+
+
+def _cold(age: float) -> float:
+    """How much slower requests are after a start."""
+    return 1 + 2 * math.exp(-age / _SETTLES)
+
+
 class _Maker:
     def __init__(self, knobs: Knobs, fault: Fault, policy: Policy) -> None:
         self.knobs, self.fault, self.policy = knobs, fault, policy
         self.chance = random.Random(f"world {knobs.seed}")
         self.names = [f"web-{number}" for number in range(1, knobs.hosts + 1)]
         self.kinds = known_kinds(knobs)
+        self.start_kinds = start_kinds(knobs)
         self.effects: dict[tuple[str, str], float] = {}
         self.told: set[str] = set()
         self.serial = 0
@@ -223,8 +252,19 @@ class _Maker:
                 key=key, level=one.level, logger=one.logger, text=one.text, cluster=clusters.find(one).id,
                 first_seen=one.first_seen, last_seen=START, records=count, episodes=count, releases={OLD.id: count},
             )  # fmt: skip
+        begun = _EARLIER_STARTS * self.knobs.hosts
+        for kind in self.start_kinds:
+            one, count = kind.template, poisson(self.chance, kind.rate * begun)
+            entries[one.key] = Entry(
+                key=one.key, level=one.level, logger=one.logger, text=one.text, cluster=clusters.find(one).id,
+                first_seen=one.first_seen, last_seen=START, records=count, episodes=count, at_start=count,
+                releases={OLD.id: count},
+            )  # fmt: skip
         seconds = self.knobs.history * self.knobs.hosts
-        return Catalogue(entries=entries, clusters=clusters.all, seconds=seconds)
+        return Catalogue(
+            entries=entries, clusters=clusters.all, seconds=seconds + begun * START_SECONDS,
+            start_seconds=begun * START_SECONDS,
+        )  # fmt: skip
 
     def _windows(self, begin: float, end: float, seconds: float) -> Iterator[Window]:
         self.told.clear()
@@ -242,7 +282,9 @@ class _Maker:
             ends += seconds
 
     def _host(self, name: str, ends: float, seconds: float, load: float, new: dict[str, Template]) -> HostWindow:
-        ours = ends > START and name == self.names[0]
+        joined = self._joined(name)
+        ours = ends - seconds >= joined
+        age = ends - joined if ours else 86_400 + ends - START
         on = START + self.fault.onset < ends <= START + self.fault.until
         weight = self.knobs.weight if name == self.names[0] else 1.0
         requests = poisson(self.chance, self.knobs.per_minute / 60 * seconds * load * weight)
@@ -260,6 +302,12 @@ class _Maker:
             counts[rare.key] = (1, 1)
             self._tell(rare, ends, new)
         fault = self.fault
+        for kind in self.start_kinds if ours else ():
+            share = math.exp(-(age - seconds) / _SETTLES) - math.exp(-age / _SETTLES)
+            episodes = poisson(self.chance, kind.rate * fault.louder_starts * share)
+            if episodes:
+                counts[kind.key] = (episodes, episodes)
+                self._tell(kind.template, ends, new)
         errors = 0.001 + (fault.errors if ours and on else 0.0) + (fault.everywhere_errors if on else 0.0)
         bad = min(requests, poisson(self.chance, requests * errors))
         if ours and on:
@@ -270,16 +318,21 @@ class _Maker:
             seconds=seconds,
             requests=requests,
             statuses={"2xx": requests - bad, "5xx": bad} if bad else {"2xx": requests},
-            latency=self._latency(name, requests, fault.slower if ours and on else 1.0),
+            latency=self._latency(name, requests, (fault.slower if ours and on else 1.0) * _cold(age)),
             counts=counts,
             gauges={
                 "rss_bytes": self.rss[name] * math.exp(self.chance.gauss(0, 0.01)),
                 "cpu_seconds": requests * 0.02 * math.exp(self.chance.gauss(0, 0.1)),
             },
-            age=ends - START + 1 if ours else 86_400 + ends - START,
+            age=age,
             restarts=poisson(self.chance, seconds / fault.crash_every) if crashes else 0,
-            first=ours and ends - seconds <= START,
+            first=ours and age <= seconds,
         )
+
+    def _joined(self, name: str) -> float:
+        """When the host restarted with the new release; infinite when it never does."""
+        place = self.names.index(name)
+        return START + self.knobs.joins[place] if place < len(self.knobs.joins) else math.inf
 
     def _rates(self, name: str, ours: bool, on: bool) -> Iterator[tuple[Kind, float]]:
         times = dict(self.fault.times) if ours and on else {}

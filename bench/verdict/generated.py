@@ -1,0 +1,58 @@
+"""Cases of the project's own generator."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from bench.verdict.case import Alert, Case
+from bench.verdict.known import Known
+from bench.verdict.scenarios import Scenario
+from bench.verdict.world import START, Knobs, known_kinds, make_world
+from noonday_coordinator.statistics.spending import band_of
+from noonday_coordinator.verdict.window import Window
+
+NAME = "generator"
+
+
+class Generator:
+    name = NAME
+
+    def case(self, scenario: Scenario, seed: int) -> Case:
+        knobs = Knobs(seed=seed, per_minute=scenario.per_minute, length=scenario.length, weight=scenario.weight)
+        fault = scenario.fault(Known.among(known_kinds(knobs)), random.Random(f"fault {seed}"))
+        world = make_world(knobs, fault)
+        windows = [_skewed(window, scenario.skew) for window in world.windows]
+        return Case(world.trial, windows, START, _Lines(world.trial.before, windows, seed), fault.onset)
+
+
+def _skewed(window: Window, seconds: float) -> Window:
+    """Windows go by the coordinator's clock; what hosts say of instants themselves is off."""
+    if not seconds:
+        return window
+    told = tuple(
+        one.model_copy(update={"first_seen": one.first_seen + (seconds if number % 2 else -seconds)})
+        for number, one in enumerate(window.templates)
+    )
+    return Window(window.ends, window.hosts, told)
+
+
+class _Lines:
+    """Alerts as lines: the templates' texts with other numbers each time."""
+
+    def __init__(self, before: Sequence[Window], during: Sequence[Window], seed: int) -> None:
+        self._seed = seed
+        self._templates = {one.key: one for window in (*before, *during) for one in window.templates}
+
+    def __call__(self, window: Window, host: str) -> Sequence[Alert]:
+        seen = window.hosts.get(host)
+        if seen is None:
+            return ()
+        chance = random.Random(f"{self._seed} {window.ends} {host}")
+        found: list[Alert] = []
+        for key, (records, _) in sorted(seen.counts.items()):
+            one = self._templates.get(key)
+            if one is not None and band_of(one.level) != "other":
+                texts = (one.text.replace("<*>", str(chance.randrange(100_000))) for _ in range(records))
+                found.extend(Alert(one.level, text) for text in texts)
+        return found

@@ -1,0 +1,198 @@
+"""Rollouts on the TrainTicket day: its requests are hashed to hosts, the first of which gets the new release.
+
+Nothing of its real noise is taken out. Each seed begins at another minute and hashes otherwise. For 50 requests a
+minute and host the day runs in five copies at once, each begun at a minute of its own; for 11 it runs once.
+Lines are counted by the agents' code, told as evidence, and cut into windows by the coordinator's.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.verdict.case import Alert, Case
+from bench.verdict.changes import Changes, garbage
+from bench.verdict.day import Day, Request, read_day
+from bench.verdict.scenarios import Scenario
+from bench.verdict.telling import APP, Lines, Teller
+from bench.verdict.world import NEW, OLD, START, Fault, default_policy
+from noonday_coordinator.core.events import Stage
+from noonday_coordinator.core.state import HostState, InRollout, Rollout
+from noonday_coordinator.replay.catalogue_of import catalogue_of
+from noonday_coordinator.verdict.protocol import Trial
+from noonday_coordinator.verdict.sampler import Sampler
+from noonday_coordinator.verdict.window import Window
+from noonday_shared.logs.signature import Signer
+from noonday_shared.messages import Evidence
+
+NAME = "trainticket"
+HOSTS = tuple(f"web-{number}" for number in range(1, 6))
+CANARY, SKEWED = HOSTS[0], HOSTS[1]
+HISTORY = 1800
+COARSE, FINE = 30, 10
+LONGEST = 1200
+_PAST = range(-HISTORY + COARSE, 1, COARSE)
+_DURING = range(FINE, LONGEST + 1, FINE)
+COPIES = 5
+_AT_LEAST = 30.0
+"""Requests a minute and host from which on the day runs in several copies."""
+_SIGNER = Signer(most=400_000)
+"""One for all hosts, with room for the whole day: what it answers depends on the line alone."""
+Told = list[tuple[float, Evidence]]
+
+
+class Arrival(NamedTuple):
+    """`at`: seconds after the rollout's start."""
+
+    at: float
+    host: str
+    request: Request
+
+
+class TrainTicket:
+    name = NAME
+
+    def __init__(self, day: Day) -> None:
+        self._day = day
+        self._base = lru_cache(maxsize=4)(self._make_base)
+
+    @classmethod
+    def read(cls, data: Path) -> TrainTicket:
+        """Raises `BadInput` when the data isn't there."""
+        return cls(read_day(data))
+
+    def case(self, scenario: Scenario, seed: int) -> Case:
+        fault = scenario.fault(self._day.known, random.Random(f"fault {seed}"))
+        copies = COPIES if scenario.per_minute >= _AT_LEAST else 1
+        base = self._base(seed, copies, scenario.weight, scenario.skew)
+        return base.case(scenario, fault)
+
+    def _make_base(self, seed: int, copies: int, weight: float, skew: float) -> _Base:
+        return _Base(self._day, seed, copies, weight, skew)
+
+
+class _Base:
+    """What all scenarios of one seed have in common: arrivals, all that old hosts do, and the canary's past."""
+
+    def __init__(self, day: Day, seed: int, copies: int, weight: float, skew: float) -> None:
+        self._day = day
+        self._seed = seed
+        self._weight = weight
+        self._skew = skew
+        self._arrivals = list(self._arrive(copies))
+        self._old = self._lines(Fault(), HOSTS)
+        self._told = {host: self._tell(host, self._old[host], Fault()) for host in HOSTS}
+        sampler = Sampler(since=START - HISTORY - 1)
+        self._before = tuple(_cut(sampler, self._told.values(), _PAST))
+        self._bases = sampler.bases(APP)
+        self._catalogue = catalogue_of(self._before)
+
+    def case(self, scenario: Scenario, fault: Fault) -> Case:
+        hit = HOSTS if fault.everywhere or fault.everywhere_errors else (CANARY,)
+        lines = self._lines(fault, hit, new=CANARY, as_json=scenario.as_json)
+        if fault.garbage:
+            chance = random.Random(f"garbage {self._seed}")
+            for second in range(0, round(scenario.length), FINE):
+                lines[CANARY].records[second].extend(garbage(fault.garbage, chance))
+        told = {**self._told, **{host: self._tell(host, lines[host], fault, new=CANARY) for host in hit}}
+        sampler = Sampler(since=START - HISTORY - 1)
+        bases = {host: replace(base, totals=dict(base.totals)) for host, base in self._bases.items()}
+        sampler.resume(APP, bases, START)
+        chance = random.Random(f"lost {self._seed}")
+        heard = [[one for one in host if one[0] > START and chance.random() >= fault.missing] for host in told.values()]
+        windows = list(_cut(sampler, heard, range(FINE, round(scenario.length) + 1, FINE)))
+        trial = Trial(_rollout(), self._catalogue, before=self._before)
+        return Case(trial, windows, START, _Alerts(self._old, {**self._old, **lines}), fault.onset)
+
+    def _arrive(self, copies: int) -> Iterator[Arrival]:
+        """The day goes round: after its last minute comes its first."""
+        chance = random.Random(f"trainticket {self._seed} {copies}")
+        for copy in range(copies):
+            # Whole seconds, so that each request's records stay in the seconds they were read for.
+            shift = chance.randrange(round(self._day.length))
+            for request in self._day.requests:
+                at = (request.begin - shift) % self._day.length - HISTORY
+                if at < LONGEST:
+                    yield Arrival(at, self._host(f"{request.trace} {copy}"), request)
+
+    def _host(self, trace: str) -> str:
+        number = int.from_bytes(blake2b(f"{self._seed} {trace}".encode(), digest_size=8).digest(), "big")
+        host = HOSTS[number % len(HOSTS)]
+        if host == CANARY and number // len(HOSTS) % 1000 >= 1000 * self._weight:
+            host = HOSTS[1 + number // 5000 % (len(HOSTS) - 1)]
+        return host
+
+    def _lines(self, fault: Fault, hosts: Iterable[str], *, new: str = "", as_json: bool = False) -> dict[str, Lines]:
+        """What `hosts` write; the `new` one only what it writes after the start."""
+        found = {host: Lines() for host in hosts}
+        changes = {host: Changes(self._day, fault, host == new, as_json) for host in found}
+        chance = random.Random(f"changes {self._seed}")
+        for at, host, request in self._arrivals:
+            if host not in found or (at < 0 and host == new):
+                continue
+            # The canary is drained before it is stopped.
+            latest = -0.5 if host == CANARY and at < 0 else math.inf
+            change = changes[host]
+            if change.leaves(at):
+                found[host].add_plain(request, math.floor(at), latest)
+            else:
+                written = change.written(request, at, chance)
+                found[host].add(written, change.answered(request, at, chance), latest)
+        return found
+
+    def _tell(self, host: str, lines: Lines, fault: Fault, new: str = "") -> Told:
+        skew = {CANARY: self._skew, SKEWED: -self._skew}.get(host, 0.0)
+        ours = fault if host == new else Fault()
+        teller = Teller(host, START, _SIGNER, skew, ours.leak, ours.crash_every)
+        if host == new:
+            return list(teller.tell(lines, NEW.id, 2, 0, _DURING, started=-1.0))
+        return list(teller.tell(lines, OLD.id, 1, -HISTORY, [*_PAST, *_DURING]))
+
+
+@dataclass(frozen=True)
+class _Alerts:
+    """Before the rollout, and during it."""
+
+    old: Mapping[str, Lines]
+    new: Mapping[str, Lines]
+
+    def __call__(self, window: Window, host: str) -> Sequence[Alert]:
+        if host not in window.hosts:
+            return ()
+        end = window.ends - START
+        lines, step = (self.new, FINE) if end > 0 else (self.old, COARSE)
+        return lines[host].alerts_between(end - step, end)
+
+
+def _cut(sampler: Sampler, told: Iterable[Told], ends: Iterable[int]) -> Iterator[Window]:
+    """Windows that end so many seconds after the rollout's start; a message is heard when it is sent."""
+    arrived: dict[float, list[Evidence]] = defaultdict(list)
+    for host in told:
+        for at, evidence in host:
+            arrived[at].append(evidence)
+    moments = sorted(arrived)
+    heard = 0
+    for end in ends:
+        now = START + end
+        while heard < len(moments) and moments[heard] <= now:
+            for evidence in arrived[moments[heard]]:
+                sampler.add(evidence, now)
+            heard += 1
+        yield from sampler.cut(APP, now)
+
+
+def _rollout() -> Rollout:
+    policy = default_policy()
+    states = {host: InRollout(HostState.SERVING if host == CANARY else HostState.PREPARED) for host in HOSTS}
+    return Rollout(
+        id="web-1", app=APP, kind="deploy", release=NEW, previous=OLD, policy=policy, waves=((CANARY,), HOSTS[1:]),
+        by="bench", started_at=START, hosts=states, stage=Stage.EXAMINING, stage_since=START,
+        deadline=START + policy.examine,
+    )  # fmt: skip
