@@ -16,7 +16,7 @@ from noonday_coordinator.verdict.judge import EvidenceJudge
 from noonday_coordinator.words import say
 from noonday_shared.errors import BadInput
 
-KIND = error_kind(0.05)
+KIND = error_kind(0.2)
 KNOBS = Knobs(seed=4, kinds=10, history=600.0, length=240.0, novelty=0.0)
 POLICY = default_policy()
 WAVES = (("web-1",), ("web-2", "web-3"))
@@ -25,7 +25,7 @@ MARK = MarkCaveat("web", KIND.key, "accepted", "known until May", rate=0.05, lev
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    """A new error in one of twenty requests of the canary."""
+    """A new error in one of five requests of the canary."""
     return make_world(KNOBS, Fault("new", kinds=(KIND,)))
 
 
@@ -42,7 +42,7 @@ def found(world: World, marks: dict[str, Mark | None], *, since_start: bool = Fa
 
 
 @pytest.mark.parametrize("since_start", [False, True])
-@pytest.mark.parametrize("mark", [Mark("accepted", 0.05, by="alice"), Mark("muted", by="alice")])
+@pytest.mark.parametrize("mark", [Mark("accepted", 0.2, by="alice"), Mark("muted", by="alice")])
 def test_a_caveat_is_said_to_be_one_and_holds_nothing_up(world: World, mark: Mark, since_start: bool) -> None:
     assert found(world, {})[0] == "roll back"
     verdict, finding = found(world, {KIND.key: mark}, since_start=since_start)
@@ -60,6 +60,12 @@ def test_much_more_than_was_accepted_is_blamed_and_says_what_was_accepted(world:
 def test_few_episodes_are_not_taken_for_more_than_was_accepted(world: World) -> None:
     counted = found(world, {})[1]
     assert found(world, {KIND.key: Mark("accepted", counted.rate_here / 2.2)})[0] == "promote"
+
+
+def test_a_rate_by_time_does_not_depend_on_the_load(world: World) -> None:
+    counted = found(world, {})[1]
+    assert found(world, {KIND.key: Mark("accepted", counted.a_second, per="second")})[0] == "promote"
+    assert found(world, {KIND.key: Mark("accepted", counted.a_second / 20, per="second")})[0] == "roll back"
 
 
 def test_what_was_marked_with_its_cluster_covers_every_record_of_it(world: World) -> None:

@@ -84,6 +84,15 @@ def test_a_kind_of_record_is_accepted_at_the_rate_of_the_last_hours(judged: Api)
     assert refused["next_action"].startswith(f"noonday caveats mute web {KNOWN.key}")
 
 
+def test_what_shows_nearly_every_second_is_accepted_by_time(judged: Api) -> None:
+    judged.engine.judge("r1", Judgement("roll back", "", findings=(replace(NEW_ERROR, a_second=0.8),)))
+    assert "accepted at 48 a minute" in judged.post(f"/apps/web/caveats/{KIND.key}/accept", WHY)["words"]
+    busy = HostWindow(OLD.id, 10.0, requests=400, counts={KNOWN.key: (90, 9)})
+    judged.context.windows.append("web", [Window(judged.clock.now(), {"web-2": busy})], {}, at=judged.clock.now())
+    judged.post(f"/apps/web/caveats/{KNOWN.key}/accept", WHY)
+    assert {(one["rate"], one["per"]) for one in marked(judged)} == {(0.8, "second"), (11 / 30, "second")}
+
+
 def test_what_has_no_rate_can_be_muted_only(judged: Api) -> None:
     assert judged.post("/apps/web/caveats/gauge:rss_bytes/accept", WHY, 409)["rule"] == "no-rate"
     judged.post("/apps/web/caveats/gauge:rss_bytes/mute", WHY)

@@ -25,8 +25,12 @@ LOOKED_BACK = 10
 """Rollouts whose findings can be named."""
 LATELY = 4 * 3600.0
 """Seconds over which the rate of what is in no finding is taken."""
+OFTEN = 0.3
+"""Episodes by second from which on they are accepted by time: where no request id tells episodes apart, one second is
+at most one, so by requests their rate would depend on the load."""
 SHORTEST = 4
 """Characters of a key that may stand for all of it."""
+_SECOND: Per = "second"
 _HAVE_NO_RATE = ("silence", "gauge", "new-record")
 _NEVER = {
     "hard-limit": "a hard limit, which no caveat lifts",
@@ -121,7 +125,7 @@ def _subject(context: Context, app: str, given: str) -> _Subject:
         entry = entries[key]
         rate, per = _rate_lately(context, app, key)
         return _Subject(key, entry.level, entry.text, rate, per)
-    return _of_finding(app, found[key], entries)
+    return _of_finding(context, app, found[key], entries)
 
 
 def _findings(context: Context, app: str) -> dict[str, Finding]:
@@ -133,25 +137,30 @@ def _findings(context: Context, app: str) -> dict[str, Finding]:
     return found
 
 
-def _of_finding(app: str, finding: Finding, entries: Mapping[str, Entry]) -> _Subject:
+def _of_finding(context: Context, app: str, finding: Finding, entries: Mapping[str, Entry]) -> _Subject:
     if finding.kind in _NEVER or not finding.unit:
         text = f"Refused: {finding.key} is {_NEVER.get(finding.kind, _NEVER['hard-limit'])}."
         raise Refusal(text, rule="no-caveat", next_action=f"noonday findings {app}")
     entry = entries.get(finding.key)
     together = entry.cluster if entry and finding.unit.startswith("cluster:") else 0
     has_rate = finding.kind not in _HAVE_NO_RATE or finding.unit.startswith(("template:", "cluster:"))
-    rate = finding.rate_here or finding.rate_there
-    return _Subject(finding.key, finding.level, finding.text, rate, finding.per, together, has_rate)
+    rate, per = finding.rate_here or finding.rate_there, finding.per
+    if finding.unit.startswith("start:"):
+        rate, per = _rate_lately(context, app, finding.key)
+    elif finding.a_second >= OFTEN and finding.unit.startswith(("template:", "cluster:")):
+        rate, per = finding.a_second, _SECOND
+    return _Subject(finding.key, finding.level, finding.text, rate, per, together, has_rate)
 
 
 def _rate_lately(context: Context, app: str, key: str) -> tuple[float, Per]:
     now = context.clock.now()
     windows = context.windows.between(app, now - LATELY, now)
     hosts = [seen for window in windows for seen in window.hosts.values()]
-    by_requests = counts_requests(windows)
-    could = sum(float(requests_of(seen)) if by_requests else seen.seconds for seen in hosts)
     episodes = sum(seen.counts.get(key, (0, 0))[1] for seen in hosts)
-    return episodes / could if could else 0.0, "request" if by_requests else "second"
+    seconds = sum(seen.seconds for seen in hosts)
+    if not counts_requests(windows) or episodes >= OFTEN * seconds:
+        return episodes / seconds if seconds else 0.0, _SECOND
+    return episodes / sum(requests_of(seen) for seen in hosts), "request"
 
 
 def _match(given: str, known: Iterable[str]) -> str | None:

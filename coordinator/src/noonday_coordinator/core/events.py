@@ -96,6 +96,8 @@ class Finding:
     """A person should look, so nothing is promoted meanwhile."""
     per: Per = ""
     """What the rates are measured in."""
+    a_second: float = 0.0
+    """Episodes by second and host with the new release, whatever the rates are measured in."""
     excuse: str = ""
     """Why it is not held against the release though its numbers would be, as in 'caveat', 'shared', 'reworded'."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from noonday_coordinator.core.caveats import Mark, Per
 from noonday_coordinator.core.state import Rollout
-from noonday_coordinator.verdict.counting import About, family_of
+from noonday_coordinator.verdict.counting import About, Family, family_of
 from noonday_coordinator.verdict.unit import Unit
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _AT_THIS_RATE = 2.0
 """A caveat covers up to twice the rate at which it was accepted, and what chance adds to that."""
 _CHANCE = 3.0
+SECONDS: Family = "restarts"
+"""The family that is measured in seconds, whatever the others are."""
 
 
 class Caveats:
@@ -38,10 +40,11 @@ class Caveats:
         return mark if mark is not None and mark.status == "muted" else None
 
     def covers(self, mark: Mark, unit: Unit) -> bool:
-        e_new = self._session.exposure[family_of(unit.about.unit)][0]
-        if mark.status == "muted" or mark.rate <= 0 or mark.per != per(self._session, unit.about.unit):
+        by_requests = per(self._session, unit.about.unit) == "request"
+        if mark.status == "muted" or mark.rate <= 0 or (mark.per == "request" and not by_requests):
             return True
-        expected = _AT_THIS_RATE * mark.rate * e_new
+        family = SECONDS if mark.per == "second" else family_of(unit.about.unit)
+        expected = _AT_THIS_RATE * mark.rate * self._session.exposure[family][0]
         return unit.x <= expected + _CHANCE * math.sqrt(expected)
 
 

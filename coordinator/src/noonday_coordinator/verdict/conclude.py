@@ -12,7 +12,7 @@ from noonday_coordinator.core.view import Judgement
 from noonday_coordinator.statistics.goodturing import beyond_budget
 from noonday_coordinator.statistics.spending import band_of, log_threshold
 from noonday_coordinator.verdict.blame import ALLOWANCE, Opinion, opinion, shared_troubles
-from noonday_coordinator.verdict.caveats import Caveats, per
+from noonday_coordinator.verdict.caveats import SECONDS, Caveats, per
 from noonday_coordinator.verdict.counting import ERRORS, family_of
 from noonday_coordinator.verdict.limits import Case, broken_limits
 from noonday_coordinator.verdict.power import powerful
@@ -105,6 +105,7 @@ def _finding(session: RolloutSession, unit: Unit, seen: Opinion) -> Finding:
         nearest=seen.nearest.text if seen.nearest else "",
         holds=seen.holds,
         per=per(session, about.unit),
+        a_second=unit.x / max(session.exposure[SECONDS][0], 1.0),
         excuse=seen.excuse,
     )
 
