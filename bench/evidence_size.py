@@ -46,6 +46,7 @@ class Fleet:
             template(f"{self.random.choice(words)} {self.random.choice(words)} number {n} is <*> of <*>", "INFO")
             for n in range(self.keys)
         ]
+        self.untold = self.templates
         self.requested = dict.fromkeys(self.names, 0)
         self.totals = {name: [0] * self.keys for name in self.names}
 
@@ -54,6 +55,7 @@ class Fleet:
         return [f"web-{n}" for n in range(1, self.hosts + 1)]
 
     def messages(self, now: float, every: float) -> Iterator[Evidence]:
+        fresh, self.untold = self.untold[:400], self.untold[400:]
         for host in self.names:
             self.seq += 1
             total = self.totals[host]
@@ -68,7 +70,7 @@ class Fleet:
             yield Evidence(
                 host=host, app="web", boot=1, epoch=1, seq=self.seq, release=OLD.id, since=START, sent_at=now,
                 counted_for=now - START, requests=self.requested[host], statuses={"2xx": self.requested[host]},
-                counts=changed, templates=tuple(self.templates) if now < START + QUIET + 1 else (), latency=latency,
+                counts=changed, templates=tuple(fresh), latency=latency,
                 gauges={"cpu_seconds": now / 7, "rss_bytes": 2e8, "fds": 40.0, "threads": 9.0}, started_at=START - 9e4,
             )  # fmt: skip
 

@@ -66,6 +66,17 @@ def test_only_the_newest_rollouts_can_be_replayed(windows: WindowStore) -> None:
     assert windows.trial("r1") is not None
 
 
+def test_large_rollouts_make_room_sooner_but_never_the_newest(
+    windows: WindowStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("noonday_coordinator.store.windows.ROLLOUTS_BYTES", 10_000)
+    for number in range(4):
+        windows.keep(Trial(replace(WORLD.rollout, id=f"r{number}")))
+        windows.append("web", WORLD.windows * 2, {}, rollout=f"r{number}", at=START)
+    assert [windows.trial(f"r{number}") is not None for number in range(4)] == [False, False, False, True]
+    assert len(windows.of_rollout("r3")) == 2 * len(WORLD.windows)
+
+
 def test_a_damaged_store_is_refused_in_words(tmp_path: Path) -> None:
     broken = tmp_path / "windows.sqlite"
     broken.write_bytes(b"not a database, but long enough to be taken for one" * 20)

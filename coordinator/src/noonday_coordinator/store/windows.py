@@ -22,7 +22,9 @@ from noonday_shared.messages import Evidence
 KEPT = 4 * 3600.0
 """Seconds for which windows outside rollouts are kept."""
 ROLLOUTS = 50
-"""Rollouts of each app that can be replayed."""
+"""Rollouts of each app that can be replayed, ..."""
+ROLLOUTS_BYTES = 500 << 20
+"""... or fewer, where they take more than this."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS windows (
   number INTEGER PRIMARY KEY, app TEXT NOT NULL, ends REAL NOT NULL, rollout TEXT NOT NULL, body BLOB NOT NULL
@@ -137,8 +139,7 @@ class WindowStore:
         with self._lock, written(self._connection, rule=_RULE, what=_WHAT):
             row = (rollout.id, rollout.app, _TRIAL.pack(trial))
             self._connection.execute("INSERT OR REPLACE INTO trials (rollout, app, body) VALUES (?, ?, ?)", row)
-            old = "SELECT rollout FROM trials WHERE app = ? ORDER BY number DESC LIMIT -1 OFFSET ?"
-            for (name,) in self._connection.execute(old, (rollout.app, ROLLOUTS)).fetchall():
+            for name in self._too_many(rollout.app):
                 self._connection.execute("DELETE FROM trials WHERE rollout = ?", (name,))
                 self._connection.execute("UPDATE windows SET rollout = '' WHERE rollout = ?", (name,))
 
@@ -149,6 +150,20 @@ class WindowStore:
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+
+    def _too_many(self, app: str) -> list[str]:
+        """Rollouts that make room, by number or by size; never the newest."""
+        sizes = (
+            "SELECT trials.rollout, length(trials.body) + coalesce(sum(length(windows.body)), 0) FROM trials"
+            " LEFT JOIN windows ON windows.rollout = trials.rollout AND windows.rollout <> ''"
+            " WHERE trials.app = ? GROUP BY trials.number ORDER BY trials.number DESC"
+        )
+        found, total = [], 0
+        for turn, (name, size) in enumerate(self._connection.execute(sizes, (app,)).fetchall()):
+            total += size
+            if turn and (turn >= ROLLOUTS or total > ROLLOUTS_BYTES):
+                found.append(name)
+        return found
 
     def _all(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         with self._lock, reading(rule=_RULE, what=_WHAT):
