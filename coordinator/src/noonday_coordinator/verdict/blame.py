@@ -15,6 +15,7 @@ from noonday_coordinator.verdict.catalogue import Entry
 from noonday_coordinator.verdict.caveats import Caveats
 from noonday_coordinator.verdict.counting import ERRORS
 from noonday_coordinator.verdict.unit import Unit
+from noonday_coordinator.verdict.usual import usual_of
 
 if TYPE_CHECKING:
     from noonday_coordinator.verdict.session import RolloutSession
@@ -124,20 +125,13 @@ class Shared:
 
 
 def shared_troubles(session: RolloutSession) -> list[Shared]:
-    """What rose on at least two old hosts within the last minute to three times their own past, and here too."""
+    """What rose on at least two old hosts within the last minute to three times what is usual, and here too."""
     found = []
     for name in (ERRORS, "status:5xx"):
-        old = {host: one for host, one in session.recent.old(name, PRESENT).items() if host not in session.new_hosts}
-        new = session.recent.new(name, PRESENT)
-        risen = tuple(host for host, (n, e) in sorted(old.items()) if _risen(n, session.past.rate(name, host) * e))
-        n, e = sum(n for n, _ in new.values()), sum(e for _, e in new.values())
-        expected = session.past.rate(name) * e
-        if len(risen) >= min(2, len(old)) > 0 and session.past.arms and (not new or _risen(n, expected)):
-            e_old = sum(e for _, e in old.values())
-            there = sum(n for n, _ in old.values()) / e_old if e_old else 0.0
-            found.append(Shared(name, risen, n / e if e else 0.0, there))
+        lately = usual_of(session, name)
+        if lately.everywhere:
+            here, there = lately.here, lately.there
+            found.append(
+                Shared(name, lately.risen, here.n / here.e if here.e else 0.0, there.n / there.e if there.e else 0.0)
+            )
     return found
-
-
-def _risen(count: int, expected: float) -> bool:
-    return count >= 5 and count >= 3 * expected + 4 * math.sqrt(expected)

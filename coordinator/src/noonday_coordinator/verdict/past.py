@@ -74,7 +74,8 @@ class Past:
             self._rates[unit, host] = self._rate(unit, host)
         return self._rates[unit, host]
 
-    def _rate(self, unit: str, host: str) -> float:
+    def seen(self, unit: str, host: str = "") -> tuple[float, float]:
+        """Episodes and exposure, of one host or of all."""
         rows, family = self.counts.get(unit, {}), family_of(unit)
         seen = sum(row.get(host, 0.0) if host else sum(row.values()) for row in rows.values())
         could = sum(
@@ -82,7 +83,7 @@ class Past:
             for window in self.arms
             for name in ([host] if host in window.old else [] if host else window.old)
         )
-        return seen / could if could > 0 else 0.0
+        return seen, could
 
     def burst(self, unit: str) -> float:
         """By what to divide episodes of this unit, as one cause gives several."""
@@ -98,6 +99,10 @@ class Past:
             found = plain.after(self._sides(unit, new))
             self._priors[unit, new] = found
         return found
+
+    def _rate(self, unit: str, host: str) -> float:
+        seen, could = self.seen(unit, host)
+        return seen / could if could > 0 else 0.0
 
     def _sides(self, unit: str, new: frozenset[str]) -> list[Counts]:
         burst, rows, family = self.burst(unit), self.counts.get(unit, {}), family_of(unit)
