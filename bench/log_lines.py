@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import csv
+import json
+import lzma
 import random
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 LINES = 2000
@@ -22,8 +26,37 @@ class LabelledLog:
 
 
 def read_folder(folder: Path) -> list[LabelledLog]:
-    """Each `NAME/NAME_2k.log` with its `NAME_2k.log_structured.csv`, by name."""
+    """Each `NAME/NAME_2k.log` with its `NAME_2k.log_structured.csv`, by name, in the folder or its `loghub_2k`."""
+    folder = folder / "loghub_2k" if (folder / "loghub_2k").exists() else folder
     return [_read(place) for place in sorted(folder.iterdir()) if (place / f"{place.name}_2k.log").exists()]
+
+
+def read_service_lines(folder: Path, most: int = 60_000) -> list[bytes]:
+    """The records of a web application in the folder's `trainticket`, each as Spring Boot writes it; none there: []."""
+    lines: list[bytes] = []
+    for file in sorted((folder / "trainticket").glob("*.jsonl.xz")):
+        with lzma.open(file, "rt", encoding="utf-8") as rows:
+            for row in islice(rows, most - len(lines)):
+                lines.append(_service_line(len(lines), **json.loads(row)))
+    return lines
+
+
+def make_service_lines(count: int, seed: int = 7) -> list[bytes]:
+    """Of the project's own making: long lines with ids in them and objects written out, as such applications log."""
+    rng = random.Random(seed)
+    ids = [str(uuid.UUID(int=rng.getrandbits(128))) for _ in range(40)]
+    return [
+        _service_line(
+            number,
+            service=f"shop-{_SUBJECTS[number % 10]}",
+            level="INFO",
+            trace=f"{rng.getrandbits(128):032x}",
+            message=f"c.s.{_SUBJECTS[number % 10]}.Service#{number % 30} [load][{_record(rng)[0]}][result: "
+            + ", ".join(_thing(rng, ids) for _ in range(2))
+            + "]",
+        )
+        for number in range(count)
+    ]
 
 
 def _read(place: Path) -> LabelledLog:
@@ -67,6 +100,19 @@ def _record(rng: random.Random) -> tuple[str, str]:
     numbers = {"n": rng.randrange(5000), "ip": f"10.0.{rng.randrange(256)}.{rng.randrange(256)}:5432"}
     text = f"{subject} {rng.randrange(100_000)} {deed} {detail.format(**numbers, hex=f'{rng.getrandbits(64):016x}')}"
     return text, f"E{number}"
+
+
+def _thing(rng: random.Random, ids: list[str]) -> str:
+    return (
+        f"Order(id={rng.choice(ids)}, number={rng.randrange(99_999)}, from=shanghai, to=nanjing, class=2, "
+        f"price={rng.random() * 900:.2f}, bought=2026-01-01 12:{rng.randrange(60):02d}:00)"
+    )
+
+
+def _service_line(number: int, *, service: str, level: str, trace: str, message: str, **_: object) -> bytes:
+    stamp = f"2026-01-01 {_stamp(number)}.{number % 1000:03d}"
+    text = " ".join(message[:4000].split())
+    return f"{stamp} {level:>5} [{service},{trace},{trace[:16]},true] 1 --- [exec-{number % 10}] {text}".encode()
 
 
 def _make(form: str, rng: random.Random) -> LabelledLog:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import json
+import select
 import sys
 import time
 from pathlib import Path
@@ -32,20 +33,24 @@ def main() -> None:
     log, seconds = Path(sys.argv[1]), float(sys.argv[2])
     gc.collect()
     reader = _Reader(log)
+    reader.collector.begin("1.0.0-aaaaaaaa", 1)
+    print("ready", flush=True)
     began, used = time.monotonic(), time.process_time()
     sent_at = began
-    while (now := time.monotonic()) - began < seconds:
+    while (now := time.monotonic()) - began < seconds or not _ended():
         more = reader.collector.pump(time.time())
         if now - sent_at >= _SEND_EVERY:
             sent_at = now
             reader.send()
         time.sleep(SOON if more else EVERY)
-    reader.collector.drain()
+    took, cpu, pss = time.monotonic() - began, time.process_time() - used, psutil.Process().memory_full_info().pss
+    behind = reader.read_rest()
     last = reader.send()
     result = {
-        "seconds": time.monotonic() - began,
-        "cpu": time.process_time() - used,
-        "pss": psutil.Process().memory_full_info().pss,
+        "seconds": took,
+        "cpu": cpu,
+        "pss": max(pss, psutil.Process().memory_full_info().pss),
+        "behind": behind,
         "sent": reader.sent,
         "records": last.records,
         "requests": last.requests,
@@ -53,6 +58,11 @@ def main() -> None:
         "kinds": len(last.counts),
     }
     sys.stdout.write(json.dumps(result))
+
+
+def _ended() -> bool:
+    """Whether the writer said that it wrote its last line."""
+    return bool(select.select([sys.stdin], [], [], 0.0)[0])
 
 
 class _Reader:
@@ -65,6 +75,14 @@ class _Reader:
         evidence = self.collector.evidence(host="web-1", boot=1, seq=len(self.sent), now=time.time(), watching=False)
         self.sent.append(len(seal("evidence", evidence, self._key)))
         return evidence
+
+    def read_rest(self) -> float:
+        """Seconds that reading what still waits takes."""
+        began = time.monotonic()
+        while self.collector.pump(time.time()):
+            time.sleep(SOON)
+        self.collector.drain()
+        return time.monotonic() - began
 
 
 if __name__ == "__main__":

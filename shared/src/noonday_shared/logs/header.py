@@ -56,6 +56,7 @@ _PANIC = re.compile(rb"panic: |fatal error: |PHP (?:Fatal|Parse) error")
 _MOST_FIELDS = 8
 _DATE = re.compile(rb"\d{4}[-./]\d\d[-./]\d\d(?= )")
 _NAMED_PLACE = re.compile(rb"(?=[\w:-]{0,79}[\d./@])[\w.:/@-]{1,80} ")
+_TIME_BEGINS = frozenset(b"%c" % one for one in b"0123456789[<JFMASONDTW")
 _MOST_STAMPS = 4
 # A level further on, after words that are names rather than text, as in 'NODE-7 KERNEL INFO '.
 _LATE_LEVEL = re.compile(rb"((?:[A-Z0-9][A-Z0-9:_-]{1,60} ){1,3})(" + WORDS.upper().encode() + rb")(?= )")
@@ -117,6 +118,9 @@ class _Walk:
         return stamped
 
     def _time(self, at: int) -> bool:
+        # Most places that are looked at begin with no time, and this says so at once.
+        if self._line[at : at + 1] not in _TIME_BEGINS:
+            return False
         for kind in (*TIMES, _DATE):
             if found := kind.match(self._line, at):
                 self._stamp, self._at = at, found.end()

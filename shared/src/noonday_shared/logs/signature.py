@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 
 from noonday_shared.logs import access, header
@@ -16,6 +17,7 @@ from noonday_shared.logs.traces import Trace, find_trace
 
 MOST_CACHED = 10_000
 """Shapes of lines kept in each of two generations; about 200 bytes each."""
+_AT_ONCE = 500
 _LONGEST_LOGGER = 200
 _LONGEST_TRACE = 256 << 10
 # Long hexadecimal ids are looked for in a copy where their digits are x and other letters y: a search for a word.
@@ -72,26 +74,34 @@ class Signer:
     def sign_all(self, records: Sequence[bytes], rests: Sequence[bytes] | None = None) -> list[Signature]:
         """One signature for each record. `rests`: the records without their requests' ids, to look them up by."""
         rests = records if rests is None else rests
-        known = self._young.get
+        if len(records) <= _AT_ONCE:
+            return self._sign(records, rests)
+        # In parts, so that what the first teach is known to the others.
+        parts = range(0, len(records), _AT_ONCE)
+        return [one for at in parts for one in self._sign(records[at : at + _AT_ONCE], rests[at : at + _AT_ONCE])]
+
+    def _sign(self, records: Sequence[bytes], rests: Sequence[bytes]) -> list[Signature]:
         if access.mostly_requests(records):
-            looked_up = [
+            return [
                 _REQUEST
                 if b" HTTP/" in record and _only_request(record)
-                else known(hash(rest.translate(None, FILLING)))
+                else self._look(record, rest, hash(rest.translate(None, FILLING)))
                 for record, rest in zip(records, rests, strict=True)
             ]
-        else:
-            looked_up = [known(hash(rest.translate(None, FILLING))) for rest in rests]
+        shapes = [hash(rest.translate(None, FILLING)) for rest in rests]
         return [
-            self._look_again(records[at], rests[at]) if found is None or found is _BY_DIGITS else found
-            for at, found in enumerate(looked_up)
+            self._look_again(records[at], rests[at], shapes[at]) if found is None or found is _BY_DIGITS else found
+            for at, found in enumerate(map(self._young.get, shapes))
         ]
 
-    def _look_again(self, record: bytes, rest: bytes) -> Signature:
-        if b"HTTP/" in record and _only_request(record):
+    def _look(self, record: bytes, rest: bytes, shape: int) -> Signature:
+        found = self._young.get(shape)
+        return self._look_again(record, rest, shape) if found is None or found is _BY_DIGITS else found
+
+    def _look_again(self, record: bytes, rest: bytes, shape: int) -> Signature:
+        if b" HTTP/" in record and _only_request(record):
             # Not kept: paths and clients differ in each, and would drive everything else out.
             return _REQUEST
-        shape = hash(rest.translate(None, FILLING))
         known = self._get(shape)
         if known is None:
             without = _without_ids(rest)
@@ -148,7 +158,7 @@ def _only_request(record: bytes) -> bool:
 
 
 def _signature(head: Header, trace: Trace | None, more: bytes) -> Signature:
-    logger = mask(head.logger)[:_LONGEST_LOGGER]
+    logger = _masked_logger(head.logger)
     if trace is not None:
         # Some loggers tell where they were called, and nothing of an exception.
         trace = trace if trace.kind else replace(trace, kind=mask(head.body)[:_LONGEST_LOGGER])
@@ -158,6 +168,11 @@ def _signature(head: Header, trace: Trace | None, more: bytes) -> Signature:
         return Signature(Kind.TRACE, key, level, logger, text, head.request)
     text = mask(head.body) or mask(more.lstrip().partition(b"\n")[0].decode("utf-8", "replace"))
     return Signature(Kind.RECORD, _key(head.level, logger, text), head.level, logger, text, head.request)
+
+
+@lru_cache(maxsize=1024)
+def _masked_logger(logger: str) -> str:
+    return mask(logger)[:_LONGEST_LOGGER]
 
 
 def _key(level: str, logger: str, masked: str) -> str:
