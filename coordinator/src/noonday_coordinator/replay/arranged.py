@@ -34,16 +34,20 @@ def arrange(old: Sequence[Window], new: Sequence[Window], alignment: Alignment, 
     placed = {alignment.first + place: window for place, window in enumerate(old) if window.hosts}
     beside = {place: window for place, window in placed.items() if 0 <= place < count}
     least = max(len(beside) // EVERY, 3)
-    history = [placed[place] for place in sorted(placed) if place < 0]
+    history = {place: window for place, window in placed.items() if place < 0}
     words = "the old release's logs from before the new one's"
+    whole = max(placed, default=0) + 1 - min(min(placed, default=0), 0)
     if len(history) < least:
-        history += [placed[place] for place in sorted(placed) if place >= count]
+        later = {place: window for place, window in placed.items() if place >= count}
+        history |= _earlier(later, whole)
         words = "the old release's logs from before and after the new one's"
     if len(history) < least:
-        chosen = [place for place in sorted(beside) if place % EVERY == EVERY - 1]
-        history += [beside.pop(place) for place in chosen]
-        words = f"each {EVERY}th window of the old release's logs, which then is not compared"
-    before = _in_a_row(history, alignment)
+        chosen = {place: beside.pop(place) for place in sorted(beside) if place % EVERY == EVERY - 1}
+        others = "what is left of it, and " if history else ""
+        history |= _earlier(chosen, whole)
+        words = f"{others}each {EVERY}th window of the old release's logs, which then is not compared"
+    begin, step = alignment.new.begin, alignment.new.step
+    before = tuple(replace(history[place], ends=begin + (place + 1) * step) for place in sorted(history))
     during = tuple(_joined(window, beside.get(place)) for place, window in enumerate(new))
     if _with_requests(before, during):
         return Arranged(before, during, words)
@@ -53,10 +57,9 @@ def arrange(old: Sequence[Window], new: Sequence[Window], alignment: Alignment, 
     return Arranged(before, during, words, load)
 
 
-def _in_a_row(windows: Sequence[Window], alignment: Alignment) -> tuple[Window, ...]:
-    begin, step = alignment.new.begin, alignment.new.step
-    last = len(windows) - 1
-    return tuple(replace(window, ends=begin - (last - place) * step) for place, window in enumerate(windows))
+def _earlier(windows: Mapping[int, Window], by: int) -> dict[int, Window]:
+    """As if they had been so many windows before."""
+    return {place - by: window for place, window in windows.items()}
 
 
 def _joined(new: Window, old: Window | None) -> Window:

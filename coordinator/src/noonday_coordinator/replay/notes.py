@@ -9,6 +9,7 @@ from noonday_coordinator.replay.sides import Sample
 from noonday_coordinator.verdict.wording import listed, span
 
 EXAMINE = 600.0
+"""Seconds of an examine by default."""
 _BUSIER = 1.1
 
 
@@ -45,7 +46,7 @@ def _hosts(outcome: Outcome) -> Iterator[str]:
 
 def _time(outcome: Outcome) -> Iterator[str]:
     begin, end = outcome.new.begin, outcome.new.end
-    if begin is not None and end is not None and end - begin < EXAMINE:
+    if begin is not None and end is not None and end - begin < 0.9 * EXAMINE:
         yield f"The new logs cover {span(end - begin)}: what needs longer to begin is not in them."
     for side, name in ((outcome.old, "old"), (outcome.new, "new")):
         if side.undated:

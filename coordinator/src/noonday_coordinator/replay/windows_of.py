@@ -86,19 +86,30 @@ def cut(
     for reader in readers.values():
         reader.start(begin)
     sampler, number = Sampler(since=begin), 0
-    while begin + number * step < end if end is not None else any(one.waits for one in readers.values()):
+    while begin + number * step < (until := _until(readers.values(), end)):
+        _check((until - begin) / step, step)
         number += 1
-        if number > MOST_WINDOWS:
-            raise BadInput(
-                f"The logs cover more than {MOST_WINDOWS:,} windows of {step:g} s.",
-                rule="too-long",
-                next_action="give logs of a shorter time, or look for a line with a wrong date",
-            )
         ends = begin + number * step
         for alias, reader in readers.items():
             for evidence in reader.tell(alias, ends - step, ends):
                 sampler.add(evidence, ends)
         yield _named(sampler.cut(_APP, ends)[-1] if sampler.apps() else Window(ends, {}), readers)
+
+
+def _until(readers: Iterable[_Host], end: float | None) -> float:
+    """The end, or as far as lines are known to go: behind the next one that waits."""
+    if end is not None:
+        return end
+    return max((math.nextafter(one.next_at, math.inf) for one in readers if one.waits), default=-math.inf)
+
+
+def _check(windows: float, step: float) -> None:
+    if windows > MOST_WINDOWS:
+        raise BadInput(
+            f"The logs cover more than {MOST_WINDOWS:,} windows of {step:g} s.",
+            rule="too-long",
+            next_action="give logs of a shorter time, or look for a line with a wrong date",
+        )
 
 
 def _named(window: Window, readers: Mapping[str, _Host]) -> Window:
