@@ -11,7 +11,8 @@ from support.ports import free_port
 
 
 class WebBackend:
-    """`/health` answers 200 or 503, `/slow` waits for `release`, everything else answers the backend's name at once."""
+    """`/health` answers 200 or 503, `/slow` waits for `release`, `/status/404` answers 404, `/break` with nothing;
+    everything else answers the backend's name at once."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -85,8 +86,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/slow":
             backend.slow_ones.release()
             backend.release.wait(30)
+        if self.path == "/break":
+            self.close_connection = True
+            return
         backend.served += 1
-        self._answer(200)
+        self._answer(int(self.path.removeprefix("/status/")) if self.path.startswith("/status/") else 200)
 
     # HAProxy's checks ask with this.
     do_OPTIONS = do_GET  # noqa: N815 - named by the base class
