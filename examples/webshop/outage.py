@@ -63,11 +63,11 @@ class Outage:
         self._look(_BEGIN_WITHIN)
 
     def _examined(self) -> bool:
-        """Wait until the canary has been examined for a moment. False when the rollout is over before."""
+        """Wait until the canary is examined for a moment. False when the rollout is over before."""
         deadline = time.monotonic() + _BEGIN_WITHIN
         while time.monotonic() < deadline and not self._over.wait(_LOOK_EVERY):
             rollout = self._rollout()
-            if rollout and rollout.stage == "examining" and rollout.requests:
+            if rollout and rollout.stage == "examining":
                 return not self._over.wait(_AFTER)
         return False
 
