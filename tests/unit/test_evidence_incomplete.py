@@ -84,11 +84,13 @@ def by_balancer(errors: int) -> Change:
     """The log tells no requests; the balancer does, and how many got no whole answer."""
 
     def change(host: str, seen: HostWindow) -> HostWindow:
-        failed = errors if host == of and seen.release == NEW.id else 0
-        counted = {"requests": seen.requests, "response_ms": 80 * seen.requests, "errors": failed}
-        return replace(
-            seen, requests=0, statuses={}, latency=(), balancer={**counted, "5xx": seen.statuses.get("5xx", 0)}
-        )
+        counted = {
+            "requests": seen.requests,
+            "response_ms": 80 * seen.requests,
+            "errors": errors if seen.release == NEW.id else 0,
+            "5xx": seen.statuses.get("5xx", 0),
+        }
+        return replace(seen, requests=0, statuses={}, latency=(), balancer=counted)
 
     return change
 
