@@ -141,9 +141,9 @@ def test_a_file_is_stamped_when_most_of_its_lines_have_a_header() -> None:
 def test_a_file_may_change_its_kind_of_header() -> None:
     shape = Shape()
     assert shape.begins(b"2026-01-01 12:00:00 INFO x")
-    assert shape.newest[0].match(b"2027-02-02 13:00:00 INFO y")
+    assert shape.newest[0](b"2027-02-02 13:00:00 INFO y")
     assert shape.begins(b'{"level":"info"}')
-    assert shape.newest[0].match(b'{"level":"warn"}')
+    assert shape.newest[0](b'{"level":"warn"}')
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,8 @@ from noonday_shared.messages import Evidence
 
 PUMP_BYTES = 4 << 20
 """Read at most in one `pump`, over all files of the app."""
+PIECE_BYTES = 256 << 10
+"""Read and counted at once."""
 DRAIN_WITHIN = 2.0
 """Seconds that `drain` reads at most."""
 SAVE_EVERY = 10.0
@@ -187,7 +189,18 @@ class Collector:
         return [read.source for read in self._reads if isinstance(read.source, Follower)]
 
     def _pump(self, read: _Read, now: float, most: int) -> bool:
-        lines = read.source.read(most)
+        """In pieces, so that a second's lines don't all lie in memory, several times over, at once."""
+        waiting = -1
+        for _ in range(max(most // PIECE_BYTES, 1)):
+            lines = read.source.read(PIECE_BYTES)
+            self._take(read, lines, now)
+            before, waiting = waiting, read.source.behind
+            # No lines are no sign of an end: one line may be longer than a piece.
+            if waiting == 0 or (not lines and waiting == before):
+                return False
+        return True
+
+    def _take(self, read: _Read, lines: list[bytes], now: float) -> None:
         if read.access:
             self._lines.add(lines, [""] * len(lines), now, self._counter.release)
             self._counter.count_requests(lines)
@@ -195,7 +208,6 @@ class Collector:
             # Folding goes by a clock that does not jump, or a record could be held for as long as the jump.
             instant = self._clock.monotonic()
             self._count(read, read.folder.feed(lines, instant) + read.folder.flush(instant), now)
-        return bool(lines) and read.source.behind > 0
 
     def _count(self, read: _Read, records: list[bytes], now: float) -> None:
         signatures = self._counter.count(records, self._signer, now, read.ids)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, islice
 
 from noonday_shared.logs.redact import Redactor
 from noonday_shared.logs.sizes import cut, plain, wire_size
@@ -18,43 +20,75 @@ _OVERHEAD = 100
 """Bytes that a line takes on the wire beside its text."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    at: float
+    release: str
+    records: Sequence[bytes]
+    keys: Sequence[str]
+    size: int
+
+
 class RecentLines:
-    """A ring of records that drops its oldest. They lie raw in memory, and are redacted when taken, before they leave.
+    """The newest records, in the batches in which they were read: most are never looked at again. They lie raw in
+    memory, and are redacted when taken, before they leave.
 
     A record is taken line by line, each with the record's key.
     """
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
-        self._ring: deque[tuple[float, str, str, bytes]] = deque(maxlen=MOST_LINES)
+        self._batches: deque[_Batch] = deque()
+        self._count = 0
         self._size = 0
 
     def add(self, records: Sequence[bytes], keys: Sequence[str], at: float, release: str) -> None:
         """`keys`: one for each record. `at`: seconds since the epoch, when they were read."""
-        for record, key in zip(records[-MOST_LINES:], keys[-MOST_LINES:], strict=True):
-            if len(self._ring) == MOST_LINES:
-                self._forget()
-            self._ring.append((at, release, key, record[:_KEPT]))
-            self._size += min(len(record), _KEPT)
-        while self._size > MOST_BYTES:
-            self._forget()
+        batch = _batch(records[-MOST_LINES:], keys[-MOST_LINES:], at, release)
+        if not batch.records:
+            return
+        self._batches.append(batch)
+        self._count += len(batch.records)
+        self._size += batch.size
+        oldest = self._batches[0]
+        while self._count - len(oldest.records) >= MOST_LINES or self._size - oldest.size >= MOST_BYTES:
+            self._batches.popleft()
+            self._count -= len(oldest.records)
+            self._size -= oldest.size
+            oldest = self._batches[0]
 
     def take(self) -> tuple[LogLine, ...]:
         """All lines since the last call, oldest first, redacted; at most `MOST_BYTES` on the wire, dropping oldest."""
         taken: list[LogLine] = []
         left = MOST_BYTES
-        while self._ring and left > 0:
-            at, release, key, raw = self._ring.pop()
+        for batch, record, key in self._newest_first():
             # Cleaned as a whole: a secret may go over several lines.
-            text = self._redactor.clean(plain(raw.decode("utf-8", "replace")))
+            text = self._redactor.clean(plain(record[:_KEPT].decode("utf-8", "replace")))
             for line in reversed(text.split("\n")):
                 shown = cut(line, LONGEST, LONGEST)
                 left -= wire_size(shown) + _OVERHEAD
                 if left >= 0 and len(taken) < MOST_LINES:
-                    taken.append(LogLine(at=at, release=release, text=shown, key=key))
-        self._ring.clear()
-        self._size = 0
+                    taken.append(LogLine(at=batch.at, release=batch.release, text=shown, key=key))
+            if left <= 0:
+                break
+        self._batches.clear()
+        self._count = self._size = 0
         return tuple(reversed(taken))
 
-    def _forget(self) -> None:
-        self._size -= len(self._ring.popleft()[3])
+    def _newest_first(self) -> Iterator[tuple[_Batch, bytes, str]]:
+        pairs = (
+            (batch, record, key)
+            for batch in reversed(self._batches)
+            for record, key in zip(reversed(batch.records), reversed(batch.keys), strict=True)
+        )
+        return islice(pairs, MOST_LINES)
+
+
+def _batch(records: Sequence[bytes], keys: Sequence[str], at: float, release: str) -> _Batch:
+    size = sum(map(len, records))
+    if size > MOST_BYTES:
+        records = [record[:_KEPT] for record in records]
+        fitting = sum(size <= MOST_BYTES for size in accumulate(len(record) for record in reversed(records)))
+        records, keys = records[-fitting:], keys[-fitting:]
+        size = sum(map(len, records))
+    return _Batch(at, release, records, keys, size)

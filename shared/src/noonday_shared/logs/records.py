@@ -66,33 +66,36 @@ class Folder:
         """Records that these lines made whole, each with its lines joined by newlines. `now`: as in `flush`."""
         records: list[bytes] = []
         newest, other = self._shape.newest
-        begins, also = newest.match, other.match
-        begun = 0
+        begun = begun_other = 0
         for line in lines:
-            if begins(line) is not None or also(line) is not None:
+            if newest(line) is not None:
                 begun += 1
-                if self._count:
-                    records.append(self._close())
-                elif self._first is not None:
-                    records.append(self._first)
-                self._first = line
+            elif other(line) is not None:
+                begun_other += 1
+            else:
+                self._shape.saw(begun, begun_other)
+                begun = begun_other = 0
+                records += self._without_header(line)
+                newest, other = self._shape.newest
                 continue
-            self._shape.saw(begun)
-            begun = 0
-            if self._goes_on(line):
-                self._append(line)
-                if self._count >= MOST_LINES:
-                    records.append(self._close())
-                continue
-            newest, other = self._shape.newest
-            begins, also = newest.match, other.match
-            if self._first is not None:
+            if self._count:
                 records.append(self._close())
-            self._first = line or None
+            elif self._first is not None:
+                records.append(self._first)
+            self._first = line
         if lines:
             self._fed_at = now
-        self._shape.saw(begun)
+        self._shape.saw(begun, begun_other)
         return records
+
+    def _without_header(self, line: bytes) -> list[bytes]:
+        """Take a line that has none of the newest headers; the record that it made whole, if it did."""
+        if self._goes_on(line):
+            self._append(line)
+            return [self._close()] if self._count >= MOST_LINES else []
+        whole = self.end()
+        self._first = line or None
+        return whole
 
     def flush(self, now: float) -> list[bytes]:
         """The last record, when no line has come for `FLUSH_AFTER` seconds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from noonday_shared.logs.levels import WORDS
 
@@ -34,6 +35,8 @@ RUBY = re.compile(rb"[DIWEFA], \[[\dT:. #-]{10,60}\]\s{1,4}")
 ACCESS = re.compile(rb"[0-9A-Za-z.:_-]{1,255} \S{1,64} \S{1,64} \[\d\d/[A-Z][a-z]{2}/\d{4}:")
 _ENOUGH = 400
 
+Match = Callable[[bytes], re.Match[bytes] | None]
+
 
 class Shape:
     """Tries first what matched last, so that a file of one or two kinds costs one or two matches a line."""
@@ -44,9 +47,9 @@ class Shape:
         self._others = 0
 
     @property
-    def newest(self) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
-        """The two kinds that matched last: a line that one of them matches needs no `begins`."""
-        return self._kinds[0], self._kinds[1]
+    def newest(self) -> tuple[Match, Match]:
+        """What matches the two kinds that came last: a line that one of them matches needs no `begins`."""
+        return self._kinds[0].match, self._kinds[1].match
 
     @property
     def stamped(self) -> bool:
@@ -66,9 +69,11 @@ class Shape:
                 return True
         return False
 
-    def saw(self, begun: int) -> None:
-        """Count lines that `newest` matched."""
-        self._count(begun=begun)
+    def saw(self, begun: int, begun_other: int = 0) -> None:
+        """Count lines that the first and the second of `newest` matched; what comes more often is tried first."""
+        if begun_other > begun:
+            self._kinds[:2] = self._kinds[1::-1]
+        self._count(begun=begun + begun_other)
 
     def saw_other(self) -> None:
         """Count a line without a header that no stack trace explains."""
