@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 import pytest
 from click.testing import CliRunner, Result
 from starlette.testclient import TestClient
@@ -20,6 +19,7 @@ from noonday_coordinator.core.view import Judgement
 from noonday_shared.keys import SigningKey
 from support.fake_clock import FakeClock
 from support.fake_engine import TOKEN, FakeEngine, close_context, make_context
+from support.into_app import IntoApp
 from support.noonday_command import own_home, said
 
 __all__ = ["own_home"]
@@ -45,16 +45,6 @@ class StepClock(FakeClock):
         super().sleep(seconds)
         if self.next:
             self.next.pop(0)()
-
-
-@dataclass
-class IntoApp(httpx.BaseTransport):
-    client: TestClient
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        url, body = str(request.url.copy_with(scheme="http", host="testserver", port=None)), request.read()
-        reply = self.client.request(request.method, url, content=body, headers=dict(request.headers))
-        return httpx.Response(reply.status_code, content=reply.content)
 
 
 @dataclass

@@ -13,7 +13,7 @@ NEW = Span(NINE, NINE + HOUR)
 
 
 def windows(number: int, host: str, release: str, *, requests: int = 10, errors: int = 1) -> list[Window]:
-    counts = {key: (errors, errors) for key in ("a", "b", "c")}
+    counts = dict.fromkeys(("a", "b", "c"), (errors, errors))
     seen = HostWindow(release, 10.0, requests=requests, statuses={"2xx": requests}, counts=counts)
     return [Window(NINE + 10.0 * turn, {host: seen}) for turn in range(1, number + 1)]
 

@@ -39,7 +39,7 @@ def replay(rollout: str, ask: m.ReplayAsk, context: Ctx, _: Caller) -> m.Replay:
 def _again(context: Context, found: Rollout, policy: Policy | None) -> Replayed:
     if found.kind != "deploy":
         text = f"{found.id} goes back to a release that was there before: nothing was judged in it."
-        raise not_found("never-judged", text, "noonday history")
+        raise not_found("no-windows", text, "noonday history")
     trial = context.windows.trial(found.id)
     windows = context.windows.of_rollout(found.id)
     if trial is None or not windows:
