@@ -89,6 +89,7 @@ class Engine:
         self.state = State()
         self.view = View()
         self.trouble = ""
+        self._warned = ""
         self.strangers: Mapping[str, float] = {}
         self.notices: Mapping[str, tuple[str, ...]] = {}
         self.snapshots: Mapping[str, Snapshot] = {}
@@ -221,7 +222,7 @@ class Engine:
             self.strangers = {**self.strangers, stranger.host: now}
             return
         except BadInput as error:
-            _log.warning("%s", error)
+            self._warn(str(error))
             return
         if snapshot.order <= self._newest(snapshot.host):
             return
@@ -254,7 +255,7 @@ class Engine:
         except Useless as error:
             self._desk.refuse(error.host, error.app if error.app in self.state.apps else "", error.text, now)
         except BadInput as error:
-            _log.warning("%s", error)
+            self._warn(str(error))
         else:
             self._take(evidence, now)
 
@@ -264,6 +265,12 @@ class Engine:
             self._desk.refuse(evidence.host, "", why, now)
         elif self._desk.add(evidence, now):
             self._lines.add(evidence)
+
+    def _warn(self, words: str) -> None:
+        """Once in a row: whoever sends rubbish sends a lot of it."""
+        if words != self._warned:
+            self._warned = words
+            _log.warning("%s", words)
 
     def _note_hosts(self, now: float) -> None:
         """What hosts say of themselves, and what of their words is not taken in."""
