@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PACKAGES := shared agent coordinator
 
-.PHONY: demo test check bench lock clean help
+.PHONY: demo test check bench bench-verdict lock clean help
 
 help:
 	@echo "make demo    release a web shop at noon, on this machine (KEEP=1 leaves it running)"
 	@echo "make test    every test, on real parts"
 	@echo "make check   formatting, lint, types, import contracts"
 	@echo "make bench   what we claim, measured beside what you would pick instead"
+	@echo "make bench-verdict   the verdict beside other rules, on the same rollouts (ARGS='--worlds 5 --faults 5' is quick)"
 
 demo: $(READY)
 	@$(BIN)/python -m examples.webshop
@@ -28,6 +29,10 @@ check: $(READY)
 bench: $(READY)
 	@packaging/install-tools.sh sshd:openssh-server ssh:openssh-client
 	@$(BIN)/python -m bench
+
+# Real logs beside the generator's, where NOONDAY_BENCH_DATA names their folder.
+bench-verdict: $(READY)
+	@$(BIN)/python -m bench.verdict $(ARGS)
 
 $(READY): requirements.lock pyproject.toml $(PACKAGES:%=%/pyproject.toml)
 	@packaging/install-tools.sh

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.verdict import tables
+from bench.verdict import ours, tables
 from bench.verdict.generated import Generator
 from bench.verdict.runner import Input, Plan, play
 from bench.verdict.scenarios import scenarios
@@ -24,6 +24,7 @@ from bench.verdict.trainticket import TrainTicket
 from noonday_shared.errors import NoondayError
 
 INPUTS = ("generator", "trainticket")
+_TELL_EVERY = 10.0
 
 
 def main() -> int:
@@ -37,10 +38,17 @@ def main() -> int:
         return 2
     folder: Path = args.out or Path(tempfile.gettempdir()) / "noonday-bench"
 
+    told = began
+
     def after(tallies: Sequence[Tally], more: Sequence[str]) -> None:
-        n = max((tally.n for tally in tallies), default=0)
-        print(f"  {n} played, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-        tables.write(tallies, folder, [*notes, *more, f"so far, after {time.monotonic() - began:.0f} s"])
+        nonlocal told
+        now = time.monotonic()
+        if now < told + _TELL_EVERY:
+            return
+        told = now
+        played = sum(tally.n for tally in tallies if tally.who == ours.NAME)
+        print(f"  {played} rollouts played, {now - began:.0f} s", file=sys.stderr, flush=True)
+        tables.write(tallies, folder, [*notes, *more, f"so far, after {now - began:.0f} s"])
 
     plan = Plan(inputs, names, args.worlds, args.faults)
     tallies, more = play(plan, args.jobs, after)

@@ -13,13 +13,20 @@ from noonday_coordinator.statistics.spending import band_of
 from noonday_coordinator.verdict.window import Window
 
 NAME = "generator"
+HISTORY = 3600.0
 
 
 class Generator:
     name = NAME
 
     def case(self, scenario: Scenario, seed: int) -> Case:
-        knobs = Knobs(seed=seed, per_minute=scenario.per_minute, length=scenario.length, weight=scenario.weight)
+        knobs = Knobs(
+            seed=seed,
+            per_minute=scenario.per_minute,
+            length=scenario.length,
+            weight=scenario.weight,
+            history=HISTORY,
+        )
         fault = scenario.fault(Known.among(known_kinds(knobs)), random.Random(f"fault {seed}"))
         world = make_world(knobs, fault)
         windows = [_skewed(window, scenario.skew) for window in world.windows]

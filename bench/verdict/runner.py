@@ -68,7 +68,7 @@ def _outcome(case: Case, at: float | None) -> Outcome:
 def play(
     plan: Plan, jobs: int, after: Callable[[Sequence[Tally], Sequence[str]], None]
 ) -> tuple[list[Tally], list[str]]:
-    """All tallies, and what could not be measured. `after` each seed it is told what there is so far."""
+    """All tallies, and what could not be measured. `after` each rollout it is told what there is so far."""
     tallies: dict[tuple[str, str, str], Tally] = {}
     spent: dict[tuple[str, str], float] = defaultdict(float)
     unable: dict[str, str] = {}
@@ -79,7 +79,7 @@ def play(
             unable |= without
             for who, outcome in found:
                 _tally(plan, tallies, (*place, who)).outcomes.append((seed, outcome))
-        after(_ordered(plan, tallies), _notes(unable))
+            after(_ordered(plan, tallies), _notes(unable))
     return _ordered(plan, tallies), _notes(unable)
 
 

@@ -56,21 +56,20 @@ class Lines:
 
 @dataclass(frozen=True)
 class Teller:
-    """`skew`: seconds by which the host's clock is early. `origin`: the rollout's start, on a right clock."""
+    """`origin`: the rollout's start."""
 
     host: str
     origin: float
     signer: Signer
-    skew: float = 0.0
     leak: float = 0.0
     crash_every: float = 0.0
 
     def tell(
         self, lines: Lines, release: str, epoch: int, begin: int, ticks: Sequence[int], *, started: float | None = None
     ) -> Iterator[tuple[float, Evidence]]:
-        """A message at each tick, with the right time at which it is sent; times are seconds after the rollout's start.
+        """A message at each tick, with the time at which it is sent; others are seconds after the rollout's start.
         `started`: the app's start, a day before `begin` when None."""
-        now = self.origin + self.skew
+        now = self.origin
         chance = random.Random(f"gauges {self.host} {epoch}")
         counter = ReleaseCounter(APP, release, epoch, now + begin, Redactor())
         ids = RequestIds()
@@ -92,4 +91,15 @@ class Teller:
             gauges = {"rss_bytes": rss, "cpu_seconds": requests * _CPU}
             process = Process(started_at=now + start, restarts=restarts, gauges=gauges)
             sent = counter.to_evidence(host=self.host, boot=1, seq=seq, now=now + tick, process=process)
-            yield self.origin + tick, sent
+            yield now + tick, sent
+
+
+def skewed(told: Sequence[tuple[float, Evidence]], seconds: float) -> list[tuple[float, Evidence]]:
+    """The same messages from a host whose clock is so early."""
+    return [(at, _skewed(evidence, seconds)) for at, evidence in told]
+
+
+def _skewed(one: Evidence, seconds: float) -> Evidence:
+    templates = tuple(told.model_copy(update={"first_seen": told.first_seen + seconds}) for told in one.templates)
+    instants = {name: getattr(one, name) + seconds for name in ("since", "sent_at", "started_at")}
+    return one.model_copy(update={**instants, "templates": templates})

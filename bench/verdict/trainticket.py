@@ -21,13 +21,14 @@ from bench.verdict.case import Alert, Case
 from bench.verdict.changes import Changes, garbage
 from bench.verdict.day import Day, Request, read_day
 from bench.verdict.scenarios import Scenario
-from bench.verdict.telling import APP, Lines, Teller
+from bench.verdict.telling import APP, Lines, Teller, skewed
 from bench.verdict.world import NEW, OLD, START, Fault, default_policy
 from noonday_coordinator.core.events import Stage
 from noonday_coordinator.core.state import HostState, InRollout, Rollout
 from noonday_coordinator.replay.catalogue_of import catalogue_of
+from noonday_coordinator.verdict.catalogue import Catalogue
 from noonday_coordinator.verdict.protocol import Trial
-from noonday_coordinator.verdict.sampler import Sampler
+from noonday_coordinator.verdict.sampler import Base, Sampler
 from noonday_coordinator.verdict.window import Window
 from noonday_shared.logs.signature import Signer
 from noonday_shared.messages import Evidence
@@ -37,9 +38,7 @@ HOSTS = tuple(f"web-{number}" for number in range(1, 6))
 CANARY, SKEWED = HOSTS[0], HOSTS[1]
 HISTORY = 1800
 COARSE, FINE = 30, 10
-LONGEST = 1200
-_PAST = range(-HISTORY + COARSE, 1, COARSE)
-_DURING = range(FINE, LONGEST + 1, FINE)
+_BEFORE = range(-HISTORY + COARSE, 1, COARSE)
 COPIES = 5
 _AT_LEAST = 30.0
 """Requests a minute and host from which on the day runs in several copies."""
@@ -71,44 +70,42 @@ class TrainTicket:
     def case(self, scenario: Scenario, seed: int) -> Case:
         fault = scenario.fault(self._day.known, random.Random(f"fault {seed}"))
         copies = COPIES if scenario.per_minute >= _AT_LEAST else 1
-        base = self._base(seed, copies, scenario.weight, scenario.skew)
-        return base.case(scenario, fault)
+        return self._base(seed, copies, scenario.weight, round(scenario.length)).case(scenario, fault)
 
-    def _make_base(self, seed: int, copies: int, weight: float, skew: float) -> _Base:
-        return _Base(self._day, seed, copies, weight, skew)
+    def _make_base(self, seed: int, copies: int, weight: float, length: int) -> _Base:
+        return _Base(self._day, seed, copies, weight, length)
 
 
 class _Base:
     """What all scenarios of one seed have in common: arrivals, all that old hosts do, and the canary's past."""
 
-    def __init__(self, day: Day, seed: int, copies: int, weight: float, skew: float) -> None:
+    def __init__(self, day: Day, seed: int, copies: int, weight: float, length: int) -> None:
         self._day = day
         self._seed = seed
         self._weight = weight
-        self._skew = skew
+        self._length = length
+        self._ticks = range(FINE, length + 1, FINE)
         self._arrivals = list(self._arrive(copies))
         self._old = self._lines(Fault(), HOSTS)
         self._told = {host: self._tell(host, self._old[host], Fault()) for host in HOSTS}
-        sampler = Sampler(since=START - HISTORY - 1)
-        self._before = tuple(_cut(sampler, self._told.values(), _PAST))
-        self._bases = sampler.bases(APP)
-        self._catalogue = catalogue_of(self._before)
+        self._past = _Past.of(self._told.values())
 
     def case(self, scenario: Scenario, fault: Fault) -> Case:
         hit = HOSTS if fault.everywhere or fault.everywhere_errors else (CANARY,)
         lines = self._lines(fault, hit, new=CANARY, as_json=scenario.as_json)
         if fault.garbage:
             chance = random.Random(f"garbage {self._seed}")
-            for second in range(0, round(scenario.length), FINE):
+            for second in range(0, self._length, FINE):
                 lines[CANARY].records[second].extend(garbage(fault.garbage, chance))
         told = {**self._told, **{host: self._tell(host, lines[host], fault, new=CANARY) for host in hit}}
-        sampler = Sampler(since=START - HISTORY - 1)
-        bases = {host: replace(base, totals=dict(base.totals)) for host, base in self._bases.items()}
-        sampler.resume(APP, bases, START)
+        past = self._past
+        if scenario.skew:
+            before = {**self._told, **_skew(self._told, scenario.skew)}
+            past, told = _Past.of(before.values()), {**told, **_skew(told, scenario.skew)}
         chance = random.Random(f"lost {self._seed}")
         heard = [[one for one in host if one[0] > START and chance.random() >= fault.missing] for host in told.values()]
-        windows = list(_cut(sampler, heard, range(FINE, round(scenario.length) + 1, FINE)))
-        trial = Trial(_rollout(), self._catalogue, before=self._before)
+        windows = list(_cut(past.sampler(), heard, self._ticks))
+        trial = Trial(_rollout(), past.catalogue, before=past.windows)
         return Case(trial, windows, START, _Alerts(self._old, {**self._old, **lines}), fault.onset)
 
     def _arrive(self, copies: int) -> Iterator[Arrival]:
@@ -119,7 +116,7 @@ class _Base:
             shift = chance.randrange(round(self._day.length))
             for request in self._day.requests:
                 at = (request.begin - shift) % self._day.length - HISTORY
-                if at < LONGEST:
+                if at < self._length:
                     yield Arrival(at, self._host(f"{request.trace} {copy}"), request)
 
     def _host(self, trace: str) -> str:
@@ -148,12 +145,38 @@ class _Base:
         return found
 
     def _tell(self, host: str, lines: Lines, fault: Fault, new: str = "") -> Told:
-        skew = {CANARY: self._skew, SKEWED: -self._skew}.get(host, 0.0)
         ours = fault if host == new else Fault()
-        teller = Teller(host, START, _SIGNER, skew, ours.leak, ours.crash_every)
+        teller = Teller(host, START, _SIGNER, ours.leak, ours.crash_every)
         if host == new:
-            return list(teller.tell(lines, NEW.id, 2, 0, _DURING, started=-1.0))
-        return list(teller.tell(lines, OLD.id, 1, -HISTORY, [*_PAST, *_DURING]))
+            return list(teller.tell(lines, NEW.id, 2, 0, self._ticks, started=-1.0))
+        return list(teller.tell(lines, OLD.id, 1, -HISTORY, [*_BEFORE, *self._ticks]))
+
+
+@dataclass(frozen=True)
+class _Past:
+    """All until the rollout's start. `bases`: where the sampler goes on from."""
+
+    windows: tuple[Window, ...]
+    catalogue: Catalogue
+    bases: Mapping[str, Base]
+
+    @classmethod
+    def of(cls, told: Iterable[Told]) -> _Past:
+        sampler = Sampler(since=START - HISTORY - 1)
+        windows = tuple(_cut(sampler, told, _BEFORE))
+        return cls(windows, catalogue_of(windows), sampler.bases(APP))
+
+    def sampler(self) -> Sampler:
+        """One that has heard all of it, each time a new one."""
+        sampler = Sampler(since=START - HISTORY - 1)
+        bases = {host: replace(base, totals=dict(base.totals)) for host, base in self.bases.items()}
+        sampler.resume(APP, bases, START)
+        return sampler
+
+
+def _skew(told: Mapping[str, Told], seconds: float) -> dict[str, Told]:
+    """One clock early, one late."""
+    return {CANARY: skewed(told[CANARY], seconds), SKEWED: skewed(told[SKEWED], -seconds)}
 
 
 @dataclass(frozen=True)

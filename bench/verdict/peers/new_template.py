@@ -52,5 +52,8 @@ class NewTemplate:
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None:
             command = [str(peer("drain3") / "python"), str(_WORKER)]
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            # It says on stderr, each time anew, that it has no configuration file.
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            )
         return self._process
