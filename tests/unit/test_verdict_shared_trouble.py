@@ -44,3 +44,12 @@ def test_a_long_outage_does_not_become_usual() -> None:
     shared = _shared(_told(Fault("outage", everywhere=(AWAY,), onset=60.0, until=220.0)))
     assert max(shared) > 220
     assert all(after - before <= 10 for before, after in pairwise(shared))
+
+
+def test_a_known_noise_does_not_hide_what_is_new_on_all_servers() -> None:
+    """As many errors as ever, and half as many more of another kind."""
+    knobs = Knobs(seed=5, kinds=24, history=600.0, coarse=10.0, length=120.0, per_minute=600.0)
+    slight = error_kind(0.02, "ConnectionRefusedError in shop/db.py connect")
+    told = _told(Fault("outage", everywhere=(slight,), everywhere_errors=0.0, onset=60.0), knobs)
+    held = [judgement.reason for judgement in told.values() if judgement.verdict == "hold"]
+    assert any("'ConnectionRefusedError in shop/db.py connect' rises on web-" in reason for reason in held)

@@ -30,6 +30,9 @@ ALLOWANCE = 5
 QUIET = 300.0
 """Seconds after which something rare and new no longer holds."""
 
+_MOST_LOOKED_AT = 50
+_MOST_TOLD = 3
+
 Excuse = Literal["", "over", "caveat", "shared", "reworded", "asked to hold", "information"]
 
 
@@ -122,16 +125,28 @@ class Shared:
     hosts: tuple[str, ...]
     here: float
     there: float
+    text: str = ""
+    """Of the record, where it is a single one."""
 
 
 def shared_troubles(session: RolloutSession) -> list[Shared]:
-    """What rose on at least two old hosts within the last minute to three times what is usual, and here too."""
-    found = []
-    for name in (ERRORS, "status:5xx"):
-        lately = usual_of(session, name)
-        if lately.everywhere:
-            here, there = lately.here, lately.there
-            found.append(
-                Shared(name, lately.risen, here.n / here.e if here.e else 0.0, there.n / there.e if there.e else 0.0)
-            )
-    return found
+    """What rose on at least two old hosts within the last minute to three times what is usual, and here too: single
+    errors, or else all of them together, and answers with 5xx."""
+    errors = [
+        unit
+        for _, unit in sorted(session.units.items())
+        if unit.y and unit.about.kind in ("template", "cluster") and band_of(unit.about.level) == "error"
+    ]
+    errors.sort(key=lambda unit: (-unit.y, unit.about.unit))
+    single = [_suffered(session, unit.about.unit, unit.about.text) for unit in errors[:_MOST_LOOKED_AT]]
+    found = [one for one in single if one][:_MOST_TOLD]
+    whole = [_suffered(session, name) for name in (*(() if found else (ERRORS,)), "status:5xx")]
+    return found + [one for one in whole if one]
+
+
+def _suffered(session: RolloutSession, unit: str, text: str = "") -> Shared | None:
+    lately = usual_of(session, unit)
+    if not lately.everywhere:
+        return None
+    here, there = lately.here, lately.there
+    return Shared(unit, lately.risen, here.n / here.e if here.e else 0.0, there.n / there.e if there.e else 0.0, text)

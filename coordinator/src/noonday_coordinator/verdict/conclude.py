@@ -11,7 +11,7 @@ from noonday_coordinator.core.state import AppOnHost, Rollout
 from noonday_coordinator.core.view import Judgement
 from noonday_coordinator.statistics.goodturing import beyond_budget
 from noonday_coordinator.statistics.spending import band_of, log_threshold
-from noonday_coordinator.verdict.blame import ALLOWANCE, Opinion, opinion, shared_troubles
+from noonday_coordinator.verdict.blame import ALLOWANCE, Opinion, Shared, opinion, shared_troubles
 from noonday_coordinator.verdict.caveats import SECONDS, Caveats, per
 from noonday_coordinator.verdict.counting import ERRORS, family_of
 from noonday_coordinator.verdict.limits import Case, broken_limits
@@ -128,17 +128,22 @@ def _kind(unit: Unit) -> Kind:
 def _shared(session: RolloutSession) -> list[Finding]:
     found = []
     for one in shared_troubles(session):
-        what = "errors in the log" if one.unit == ERRORS else "answers with 5xx"
         words = (
-            f"{what} rise on {listed(one.hosts)} with the old release too "
+            f"{_what(one)} on {listed(one.hosts)} with the old release too "
             f"({share(session, one.here)} here, {share(session, one.there)} there): not this release"
         )
         finding = Finding(
-            one.unit, "shared-trouble", False, words, unit=one.unit,
+            one.unit, "shared-trouble", False, words, unit=one.unit, text=one.text,
             rate_here=one.here, rate_there=one.there, holds=True, per=per(session, one.unit), excuse="shared",
         )  # fmt: skip
         found.append(finding)
     return found
+
+
+def _what(one: Shared) -> str:
+    if one.text:
+        return f"'{headline(one.text)}' rises"
+    return "errors in the log rise" if one.unit == ERRORS else "answers with 5xx rise"
 
 
 def _novelty(session: RolloutSession, caveats: Caveats) -> list[Finding]:

@@ -40,6 +40,10 @@ class Seen(NamedTuple):
         expected = (usual.n + 1) * self.e / usual.e
         return self.n >= TIMES * expected + 4 * math.sqrt(expected)
 
+    def is_like(self, other: Seen) -> bool:
+        """A third of the other's rate is much the same, with as few as there are in a minute."""
+        return self.n * other.e * TIMES >= other.n * self.e > 0
+
 
 @dataclass(slots=True)
 class _Host:
@@ -74,12 +78,13 @@ class Usual:
     old: int
     here: Seen
     there: Seen
-    rises_here: bool
+    alike: bool
+    """Whether the new side shows it too, or is not there."""
 
     @property
     def everywhere(self) -> bool:
         """Two old hosts (or the only one) suffer, and so does the new side if there is one."""
-        return len(self.risen) >= min(2, self.old) > 0 and self.rises_here
+        return len(self.risen) >= min(2, self.old) > 0 and self.alike
 
 
 def usual_of(session: RolloutSession, unit: str) -> Usual:
@@ -94,8 +99,6 @@ def usual_of(session: RolloutSession, unit: str) -> Usual:
                 known.take(arms.ends, n, exposure_of(family, seen, arms.exposure[host]))
     new = session.recent.new(unit, LATELY)
     here = Seen(sum(n for n, _ in new.values()), math.fsum(e for _, e in new.values()))
-    there, usual = Seen(), Seen()
-    for known in hosts.values():
-        there, usual = there.plus(*known.now), usual.plus(*known.usual)
+    there = Seen(math.fsum(one.now.n for one in hosts.values()), math.fsum(one.now.e for one in hosts.values()))
     risen = tuple(host for host, known in sorted(hosts.items()) if known.risen)
-    return Usual(risen, len(hosts), here, there, not new or here.rises_above(usual))
+    return Usual(risen, len(hosts), here, there, not new or here.is_like(there))
