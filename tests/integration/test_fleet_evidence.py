@@ -28,6 +28,7 @@ def test_a_bad_release_is_seen_compared_followed_and_accepted(fleet: Fleet, tmp_
         end = fleet.ended(rollout)
         assert end.end == "rolled-back", end.reason
         recorded(fleet, rollout, key)
+        judged_again(fleet, rollout, "roll back")
         both_sides(fleet, rollout, key)
         told = eventually(lambda: [one for one in lines.read_text().splitlines() if WORDS in one], what="new lines")
         assert all(version in line and "web-1" in line for line in told)
@@ -43,6 +44,7 @@ def test_a_bad_release_is_seen_compared_followed_and_accepted(fleet: Fleet, tmp_
         again = fleet.begin(version)
         done = fleet.ended(again)
         assert done.end == "done", (done.reason, done.asked)
+    judged_again(fleet, again, "promote")
     found = [one for one in done.findings if WORDS in one.text]
     assert [(one.excuse, one.blames, one.holds) for one in found] == [("caveat", False, False)]
     assert f"a caveat, accepted by {caveat['by']}" in found[0].words
@@ -60,6 +62,13 @@ def seen_live(fleet: Fleet, rollout: str) -> str:
         return next((one["key"] for one in found["findings"] if WORDS in one["text"]), "")
 
     return eventually(look, what=f"a finding in {rollout}", within=60.0, every=0.3)
+
+
+def judged_again(fleet: Fleet, rollout: str, verdict: str) -> None:
+    """By what was kept of it: the same, bit for bit."""
+    value = fleet.ok("replay", rollout)
+    assert value["same"], value["kept"]
+    assert [(one["verdict"], one["again"]) for one in value["kept"]] == [(verdict, verdict)]
 
 
 def recorded(fleet: Fleet, rollout: str, key: str) -> None:
