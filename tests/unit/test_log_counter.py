@@ -19,7 +19,7 @@ from noonday_shared.logs.redact import GONE, Redactor
 from noonday_shared.logs.request_ids import RequestIds
 from noonday_shared.logs.signature import Signer
 from noonday_shared.logs.sizes import cut, wire_size
-from noonday_shared.logs.telling import MOST_TEMPLATES
+from noonday_shared.logs.telling import MOST_COUNTS, MOST_TEMPLATES
 from noonday_shared.messages import Evidence, LogLine
 from noonday_shared.messages.evidence import IDENTITY_VERSION
 from noonday_shared.messages.latency import BUCKETS, bucket
@@ -294,6 +294,25 @@ def test_what_was_not_seen_for_longest_makes_room_and_is_counted_by_level() -> N
     assert found.overflow == {"INFO": 51}
     assert found.records == 301
     assert (150, 1) in found.counts.values()
+
+
+def test_a_flood_of_distinct_lines_is_counted_by_level_and_told_in_bounded_messages() -> None:
+    made, signer = counter(most_keys=5000), Signer()
+    some = words(9000)
+    largest = 0
+    for at in range(0, len(some), 1000):
+        part = some[at : at + 1000]
+        made.count([STAMP + b"ERROR x: " + word * 9 for word in part[:300]], signer, float(at))
+        made.count([STAMP + b"INFO x: " + word * 9 for word in part[300:]], signer, float(at))
+        found = told(made)
+        assert len(found.counts) <= MOST_COUNTS
+        largest = max(largest, len(seal("evidence", found, SigningKey.new())))
+    assert largest < LARGEST // 2
+    assert len(made._book.seen) == 5000
+    assert found.records == 9000
+    # Those that made room were either told under their key, or are overflow.
+    assert 0 < found.overflow["INFO"] < 4000
+    assert "ERROR" not in found.overflow
 
 
 def test_a_kind_that_made_room_counts_from_zero_when_it_comes_back() -> None:

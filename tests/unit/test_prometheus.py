@@ -22,6 +22,13 @@ broken NaN
 endless{a="b"} +Inf
 queue_depth_max 99
 half{a="
+minus -Inf
+small nan
+huge 1e999
+under 1_000
+binary \x00\ufffd 5
+twice NaN
+twice 3
 nothing
 words many of them
 """
@@ -40,6 +47,11 @@ words many of them
         ("missing", None),
         ("half", None),
         ("words", None),
+        ("minus", None),
+        ("small", None),
+        ("huge", None),
+        ("binary", None),
+        ("twice", 3.0),
     ],
 )
 def test_a_series_is_found_by_name_and_labels(series: str, value: float | None) -> None:

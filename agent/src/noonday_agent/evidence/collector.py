@@ -73,7 +73,7 @@ class Collector:
         self._clock = clock
         self._lock = threading.RLock()
         self._redactor = Redactor(redact)
-        self._signer = Signer()
+        self._signer = Signer(redactor=self._redactor)
         self._lines = RecentLines(self._redactor)
         self._state = state_dir / f"logs-{app}.json"
         known = load_positions(self._state)

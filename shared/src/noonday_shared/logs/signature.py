@@ -12,8 +12,9 @@ from hashlib import blake2b
 from noonday_shared.logs import access, header
 from noonday_shared.logs.access import ReadRequest
 from noonday_shared.logs.header import Header
-from noonday_shared.logs.mask import FILLING, identity, mask
-from noonday_shared.logs.traces import Trace, find_trace
+from noonday_shared.logs.mask import FILLING, LONGEST, identity, mask
+from noonday_shared.logs.redact import Redactor
+from noonday_shared.logs.traces import find_trace
 
 MOST_CACHED = 10_000
 """Shapes of lines kept in each of two generations; about 200 bytes each."""
@@ -63,8 +64,11 @@ class Signer:
     The cache holds hashes, not lines, in two generations: its memory is bounded whatever is logged.
     """
 
-    def __init__(self, most: int = MOST_CACHED) -> None:
+    def __init__(self, most: int = MOST_CACHED, redactor: Redactor | None = None) -> None:
+        """`redactor`: texts are redacted before they are masked, since a secret whose digits are gone is not known any
+        more. No key depends on it."""
         self._most = most
+        self._redactor = redactor
         self._young: dict[int, Signature] = {}
         self._old: dict[int, Signature] = {}
 
@@ -123,11 +127,22 @@ class Signer:
         if b"HTTP/" in first and access.is_request(first):
             head = replace(head, request=access.read_request)
         if head.stack or more:
-            trace = find_trace(head.stack or record[:_LONGEST_TRACE].decode("utf-8", "replace"))
-            return _signature(head, trace, more), head.by_number
+            stack = head.stack or record[:_LONGEST_TRACE].decode("utf-8", "replace")
+            return self._redacted(head, stack, more), head.by_number
         # Fields that are no part of its identity, as a user's name, make many shapes of what is one kind.
         shape = hash((head.level, head.logger, head.body.encode().translate(None, FILLING), head.request))
-        return self._get(shape) or self._put(shape, _signature(head, None, b"")), head.by_number
+        return self._get(shape) or self._put(shape, self._redacted(head, "", b"")), head.by_number
+
+    def _redacted(self, head: Header, stack: str, more: bytes) -> Signature:
+        found = _signature(head, stack, more)
+        if self._redactor is None:
+            return found
+        clean = self._redactor.clean
+        bare = replace(head, logger=clean(head.logger), body=clean(head.body[:LONGEST]))
+        if bare == head and clean(stack) == stack:
+            return found
+        shown = _signature(bare, clean(stack), clean(more.decode("utf-8", "replace")).encode())
+        return replace(found, logger=shown.logger, text=shown.text)
 
     def _get(self, shape: int) -> Signature | None:
         known = self._young.get(shape)
@@ -157,7 +172,8 @@ def _only_request(record: bytes) -> bool:
     return access.is_request(line) and not access.is_serious(line)
 
 
-def _signature(head: Header, trace: Trace | None, more: bytes) -> Signature:
+def _signature(head: Header, stack: str, more: bytes) -> Signature:
+    trace = find_trace(stack) if stack else None
     logger = _masked_logger(head.logger)
     if trace is not None:
         # Some loggers tell where they were called, and nothing of an exception.
