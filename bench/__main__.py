@@ -9,14 +9,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import demo_load, first_work, hosts, idle
+from bench import demo_load, first_work, hosts, idle, logs
 from bench.figures import Figure, keep, show
 from examples.webshop.server import APP
 from examples.webshop.signals import Asked, end_in_order
 from examples.webshop.world import Shape, World, world
 from noonday_shared.errors import NoondayError, Temporary
 
-PARTS = ("demo", "hosts", "first", "idle")
+PARTS = ("demo", "logs", "hosts", "first", "idle")
 
 
 def main() -> int:
@@ -42,7 +42,10 @@ def main() -> int:
 
 def _measure(parts: tuple[str, ...] | list[str]) -> list[Figure]:
     figures = [demo_load.measure()] if "demo" in parts else []
-    wanted = [part for part in PARTS[1:] if part in parts]
+    if "logs" in parts:
+        _say("Measuring: logs")
+        figures += logs.measure(logs.data_folder())
+    wanted = [part for part in PARTS[2:] if part in parts]
     if not wanted:
         return figures
     _say("A fleet without load, for the other figures:")

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from noonday_shared.errors import BadInput
+
 LINES = 2000
 
 
@@ -28,7 +30,14 @@ class LabelledLog:
 def read_folder(folder: Path) -> list[LabelledLog]:
     """Each `NAME/NAME_2k.log` with its `NAME_2k.log_structured.csv`, by name, in the folder or its `loghub_2k`."""
     folder = folder / "loghub_2k" if (folder / "loghub_2k").exists() else folder
-    return [_read(place) for place in sorted(folder.iterdir()) if (place / f"{place.name}_2k.log").exists()]
+    files = sorted(folder.glob("*/*_2k.log"))
+    if not files:
+        raise BadInput(
+            f"{folder} holds no labelled logs.",
+            rule="bench-data",
+            next_action="name a folder with loghub_2k/ in it, or none, for lines of the project's own making",
+        )
+    return [_read(file.parent) for file in files]
 
 
 def read_service_lines(folder: Path, most: int = 60_000) -> list[bytes]:
@@ -83,6 +92,16 @@ def application_lines(count: int, seed: int = 7) -> Iterator[bytes]:
             body, _ = _record(rng)
             # Lines of about 250 bytes, as applications write that say what they do.
             yield _plain(rng, number, f"{body} request_id={rng.getrandbits(128):032x} {_CONTEXT}").encode()
+
+
+def distinct_lines(count: int, seed: int = 7) -> Iterator[bytes]:
+    """No two of one kind: what a bug that logs its input leaves."""
+    rng = random.Random(seed)
+    letters = "ghijklmnopqrstuvwxyz"
+    for number in range(count):
+        words = " ".join("".join(rng.choices(letters, k=rng.randrange(2, 12))) for _ in range(12))
+        level = _LEVELS[number % 10]
+        yield f"2026-01-01 {_stamp(number)},{number % 1000:03d} {level} shop.rubbish: {words}".encode()
 
 
 _CONTEXT = "host=web-1 region=north tenant=shop component=checkout build=stable worker=main queue=default zone=a"
