@@ -41,10 +41,7 @@ class Onsets:
     @cached_property
     def log_e(self) -> float:
         """Natural log of E."""
-        later = len(self.runs) - 1
-        parts = [(0.5, self.runs[0].log_e), (0.5 / (later + 1), 0.0)]
-        parts += [(0.5 / (k * (k + 1)), run.log_e) for k, run in enumerate(self.runs[1:], start=1)]
-        return _mean(parts)
+        return mean_of_onsets([run.log_e for run in self.runs])
 
     @property
     def e_value(self) -> float:
@@ -56,7 +53,10 @@ class Onsets:
         return self.runs[0].enough
 
 
-def _mean(parts: list[tuple[float, float]]) -> float:
+def mean_of_onsets(runs: list[float]) -> float:
+    """Log of the mean of e-processes, of whose logs the first is the one from the start."""
+    parts = [(0.5, runs[0]), (0.5 / len(runs), 0.0)]
+    parts += [(0.5 / (k * (k + 1)), log_e) for k, log_e in enumerate(runs[1:], start=1)]
     logs = [math.log(weight) + log_e for weight, log_e in parts]
     top = max(logs)
     return top + math.log(sum(math.exp(value - top) for value in logs))

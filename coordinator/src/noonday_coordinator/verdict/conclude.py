@@ -11,7 +11,7 @@ from noonday_coordinator.core.state import AppOnHost, Rollout
 from noonday_coordinator.core.view import Judgement
 from noonday_coordinator.statistics.goodturing import beyond_budget
 from noonday_coordinator.statistics.spending import band_of, log_threshold
-from noonday_coordinator.verdict.blame import ALLOWANCE, Opinion, Shared, opinion, shared_troubles
+from noonday_coordinator.verdict.blame import ALLOWANCE, QUIET, Opinion, Shared, opinion, shared_troubles
 from noonday_coordinator.verdict.caveats import SECONDS, Caveats, per
 from noonday_coordinator.verdict.counting import ERRORS, family_of
 from noonday_coordinator.verdict.limits import Case, broken_limits
@@ -35,6 +35,7 @@ def conclude(session: RolloutSession, rollout: Rollout, hosts: Mapping[str, AppO
     findings = (
         *broken_limits(Case(rollout, hosts, now)),
         *_units(session, caveats),
+        *_starts(session, caveats),
         *_shared(session),
         *_novelty(session, caveats),
         *_silence(session, caveats),
@@ -123,6 +124,29 @@ def _kind(unit: Unit) -> Kind:
             if unit.about.known:
                 return "more-often" if unit.crosses else "known-error"
             return "new-error" if error else "new-record"
+
+
+def _starts(session: RolloutSession, caveats: Caveats) -> list[Finding]:
+    found = []
+    for one in session.starts.louder():
+        about = session.counting.about[session.counting.unit_of(one.entry.key)]
+        mark = caveats.of(about)
+        if session.overrides.of(about).ignored:
+            continue
+        words = (
+            f"{one.entry.level} more often with {session.trial.rollout.release.version} when it starts, "
+            f"'{headline(one.entry.text)}': {one.told.episodes} times on {listed(one.told.hosts)}, "
+            f"{one.usual:.1f} times in a usual start"
+        )
+        past = one.told.last_seen <= session.ends - QUIET
+        finding = Finding(
+            one.entry.key, "more-often", False, words, level=one.entry.level, text=one.entry.text,
+            counts=dict(one.told.hosts), first_seen=one.told.first_seen, samples=one.entry.samples[:3],
+            unit=f"start:{one.entry.key}", e=one.e, rate_here=one.per_start, rate_there=one.usual,
+            holds=mark is None and not past, excuse="caveat" if mark else "over" if past else "",
+        )  # fmt: skip
+        found.append(finding)
+    return found
 
 
 def _shared(session: RolloutSession) -> list[Finding]:

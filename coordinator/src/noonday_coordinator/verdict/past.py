@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from noonday_coordinator.statistics.accustomed import NOTHING
 from noonday_coordinator.statistics.dispersion import burst_factor
 from noonday_coordinator.statistics.host_effects import DEFAULT_SHAPE, HostTotal, shape_of
 from noonday_coordinator.statistics.ratio_prior import RatioPrior
+from noonday_coordinator.statistics.tide import Block, steadiness
 from noonday_coordinator.statistics.window import Window as Counts
 from noonday_coordinator.verdict.arms import Arms, arms_of, requests_of, warm
 from noonday_coordinator.verdict.counting import ERRORS, Counting, exposure_of, family_of
@@ -20,6 +22,9 @@ _LEAST_BEYOND = 10
 """An edge is of use when so many requests were slower than it before."""
 _BURSTS_OF = 20
 """Episodes before, below which nothing is said of how bursty a unit is."""
+
+_BLOCK = 600.0
+"""Seconds over which a unit's rate is compared with itself: what goes up and down faster is a burst."""
 
 Cell = dict[str, float]
 """By host."""
@@ -37,6 +42,7 @@ class Past:
     _bursts: dict[str, float] = field(default_factory=dict)
     _episodes: dict[str, float] = field(default_factory=dict)
     _rates: dict[tuple[str, str], float] = field(default_factory=dict)
+    _could: dict[str, float] = field(default_factory=dict)
     _exposure: float | None = None
 
     @classmethod
@@ -62,6 +68,25 @@ class Past:
     @property
     def seconds(self) -> float:
         return self.arms[-1].ends - self.arms[0].ends if self.arms else 0.0
+
+    def could(self, unit: str) -> float:
+        """The exposure in which this unit could have occurred: requests, or seconds of an old host."""
+        family = family_of(unit)
+        if family not in self._could:
+            self._could[family] = sum(
+                exposure_of(family, seen, window.exposure[host])
+                for window in self.arms
+                for host, seen in window.old.items()
+            )
+        return self._could[family]
+
+    def record(self, unit: str) -> Block:
+        """Its episodes before the rollout, no more than its steadiness makes worth while, and their exposure."""
+        rate = self.rate(unit)
+        if family_of(unit) == "slower" or not rate > 0:
+            return NOTHING
+        worth = min(self.episodes(unit) / self.burst(unit), steadiness(self._blocks(unit)))
+        return Block(worth, worth * self.burst(unit) / rate)
 
     def episodes(self, unit: str) -> float:
         if unit not in self._episodes:
@@ -130,6 +155,15 @@ class Past:
             for window in self.arms
         ]
         return burst_factor(counts, exposures, shape=self.shape)
+
+    def _blocks(self, unit: str) -> list[Block]:
+        rows, family, burst = self.counts.get(unit, {}), family_of(unit), self.burst(unit)
+        found: dict[int, list[float]] = {}
+        for index, window in enumerate(self.arms):
+            into = found.setdefault(int(window.ends // _BLOCK), [0.0, 0.0])
+            into[0] += sum(rows.get(index, {}).values()) / burst
+            into[1] += sum(exposure_of(family, seen, window.exposure[host]) for host, seen in window.old.items())
+        return [Block(*one) for one in found.values()]
 
     def _totals(self, unit: str) -> list[HostTotal]:
         rows = self.counts[unit]

@@ -20,12 +20,15 @@ from noonday_coordinator.verdict.overrides import Overrides
 from noonday_coordinator.verdict.past import Past, counts_requests, latency_edges
 from noonday_coordinator.verdict.protocol import Trial
 from noonday_coordinator.verdict.recent import Recent
+from noonday_coordinator.verdict.starts import Starts
 from noonday_coordinator.verdict.unit import SELDOM, KnownWeigher, NewWeigher, Row, Unit, Weigher
 from noonday_coordinator.verdict.window import Window
 from noonday_shared.messages.evidence import Template
 
 LOGS = 0.7
 """Of the rollout's chance of a false alarm: what is spent on records, ..."""
+SELDOM_SHARE = 0.2
+"""Of what records have: for the known ones that were seldom seen, in the order in which they show again."""
 OPERATION: Mapping[str, float] = {"status": 0.1, "slower": 0.15, "restarts": 0.05}
 """... and on what the app does, so that a log of many kinds takes nothing from it."""
 Pair = tuple[float, float]
@@ -53,6 +56,7 @@ class RolloutSession:
         self.silences: dict[str, Silence] = {}
         self.recent = Recent()
         self.gauges = GaugeSeries(trial.before)
+        self.starts = Starts(trial.catalogue, self.policy.sensitivity, self.policy.least_new_errors)
         self.coverage = Coverage(trial.rollout.members)
         self.nearest = Nearest(trial.catalogue)
         self.serving: dict[str, float] = {}
@@ -67,7 +71,8 @@ class RolloutSession:
         """Of both sides since the rollout began."""
         self.settling = WARM_UP if trial.before else 0.0
         self._silent_for: frozenset[str] = frozenset()
-        self._spending = Spending.over(self._usual_levels(), alpha=self.policy.sensitivity * LOGS)
+        self._spending = Spending.over(self._usual_levels(), alpha=self.policy.sensitivity * LOGS * (1 - SELDOM_SHARE))
+        self._seldom_spending = Spending.over([], alpha=self.policy.sensitivity * LOGS * SELDOM_SHARE * 2)
 
     def learn(self, templates: Iterable[Template]) -> None:
         self.counting.learn(templates)
@@ -83,6 +88,7 @@ class RolloutSession:
         self.recent.add(arms, counts)
         self.coverage.add(arms, window.refused)
         self.gauges.add(arms)
+        self.starts.add(arms)
         exposure = {family: _exposure(family, arms) for family in FAMILIES}
         for name in sorted(counts):
             self._take(name, counts[name], arms, exposure)
@@ -182,6 +188,8 @@ class RolloutSession:
         x = sum(count for host, count in row.items() if host in arms.new)
         family = family_of(name)
         counts = Counts(x, sum(row.values()) - x, *exposure[family])
+        if x and unit.tested and not unit.alpha:
+            unit.alpha = self._alpha(unit.about)
         unit.take(Row(counts, self.new_hosts, len(arms.old), self.exposure[family]), arms.ends)
         for host, count in row.items():
             into = unit.new_hosts if host in arms.new else unit.old_hosts
@@ -189,31 +197,32 @@ class RolloutSession:
 
     def _discovered(self, name: str) -> Unit:
         about = self.counting.about[name]
-        alpha = self._alpha(about)
         left = len(self.old_hosts - self.new_hosts)
         weigher: Weigher = (
             NewWeigher(self.past, name, self.new_hosts, left, alone=self.alone)
             if not about.known or (self._seldom(name) and not self.alone)
             else KnownWeigher(self.past, name, least=self.policy.least_new_errors, alone=self.alone)
         )
-        self.units[name] = Unit(about, alpha, weigher, self.policy.least_new_errors)
+        tested = about.unit != ERRORS and not self.overrides.of(about).ignored
+        self.units[name] = Unit(about, tested, weigher, self.policy.least_new_errors)
         return self.units[name]
 
     def _seldom(self, name: str) -> bool:
         """Whether it is a record that the past holds, but hardly: known, and next to new."""
-        usual = family_of(name) == "usual" and name != ERRORS
-        return usual and bool(self.past.arms) and self.past.episodes(name) < SELDOM
+        counted = family_of(name) != "slower" and name != ERRORS
+        return counted and bool(self.past.arms) and self.past.episodes(name) < SELDOM
 
     def _alpha(self, about: About) -> float:
-        """0: never tested."""
+        """Its part of the rollout's, when the new side first shows it: what only old hosts show takes nothing."""
         rule = self.overrides.of(about)
-        if about.unit == ERRORS or rule.ignored:
-            return 0.0
         if about.kind in OPERATION:
             units = {"slower": len(self.counting.edges), "status": len(STATUSES)}.get(about.kind, 1)
             return self.policy.sensitivity * OPERATION[about.kind] / units * rule.weight
-        if about.known and about.kind != "cluster" and not self._seldom(about.unit):
-            return self._spending.of_known(about.level) * rule.weight
+        if about.known and about.kind != "cluster":
+            if not self._seldom(about.unit):
+                return self._spending.of_known(about.level) * rule.weight
+            alpha, self._seldom_spending = self._seldom_spending.discover(about.level)
+            return alpha * rule.weight
         alpha, self._spending = self._spending.discover(about.level)
         return alpha * rule.weight
 

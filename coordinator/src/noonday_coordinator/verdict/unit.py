@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from noonday_coordinator.statistics.grid import MODEST
+from noonday_coordinator.statistics.accustomed import NOTHING, Accustomed
 from noonday_coordinator.statistics.newcomer import Newcomer
-from noonday_coordinator.statistics.onsets import Onsets
 from noonday_coordinator.statistics.ratio_prior import RatioPrior
 from noonday_coordinator.statistics.spending import log_threshold
 from noonday_coordinator.statistics.window import Window as Counts
@@ -50,7 +49,7 @@ class KnownWeigher:
         self._alone = alone
         self._burst = past.burst(unit)
         self._new: frozenset[str] = frozenset()
-        self._process: Onsets | None = None
+        self._process: Accustomed | None = None
         self._begun = 1
         self._waiting: list[Row] = []
         self._least = least
@@ -79,7 +78,8 @@ class KnownWeigher:
 
     def _add(self, row: Row) -> None:
         if self._process is None:
-            self._process = Onsets.of(self._prior(row), weights=MODEST)
+            record = NOTHING if self._alone else self._past.record(self._unit)
+            self._process = Accustomed.of(self._prior(row), record=record)
             self._begun = len(row.new)
         elif row.new != self._new:
             doubled = len(row.new) >= 2 * self._begun
@@ -106,7 +106,7 @@ class NewWeigher:
     def __init__(self, past: Past, unit: str, new: frozenset[str], old: int, *, alone: bool) -> None:
         self._past = past
         self._new = new
-        self._newcomer = Newcomer.of(self._prior(new, old), history=past.exposure, episodes=past.episodes(unit))
+        self._newcomer = Newcomer.of(self._prior(new, old), history=past.could(unit), episodes=past.episodes(unit))
         self._alone = alone
         self._fed = (0.0, 0.0)
 
@@ -133,12 +133,14 @@ class NewWeigher:
 
 @dataclass(slots=True)
 class Unit:
-    """`alpha`: its part of the rollout's. `x`, `y`: episodes on new and old hosts; instants are windows' ends."""
+    """`tested`: by its numbers, not only counted. `x`, `y`: episodes on new and old hosts; instants are ends of windows."""
 
     about: About
-    alpha: float
+    tested: bool
     weigher: Weigher
     least: int
+    alpha: float = 0.0
+    """Its part of the rollout's chance of a false alarm, from when the new side first shows it."""
     x: float = 0.0
     y: float = 0.0
     hits: int = 0
@@ -148,11 +150,6 @@ class Unit:
     first_seen: float = 0.0
     """When the new side first showed it; 0 before."""
     last_seen: float = 0.0
-    rows: list[Row] = field(default_factory=list)
-    crossed_at: float = 0.0
-    """When E first reached 1 / alpha; 0 before."""
-    highest: float = 0.0
-    """Greatest log of E so far."""
 
     @property
     def log_e(self) -> float:
@@ -169,18 +166,14 @@ class Unit:
     @property
     def crosses(self) -> bool:
         """Whether it is held against the release by its numbers alone, now."""
-        return self.enough and self.log_e >= log_threshold(self.alpha)
+        return self.alpha > 0 and self.enough and self.log_e >= log_threshold(self.alpha)
 
     def take(self, row: Row, ends: float) -> None:
-        self.rows.append(row)
         self.x += row.counts.x
         self.y += row.counts.y
         if row.counts.x:
             self.hits += 1
             self.first_seen = self.first_seen or ends
             self.last_seen = ends
-        if self.alpha > 0:
+        if self.tested:
             self.weigher.weigh(row)
-            self.highest = max(self.highest, self.log_e)
-            if self.crosses:
-                self.crossed_at = self.crossed_at or ends
