@@ -118,17 +118,20 @@ def read_day(data: Path) -> Day:
 
 
 def _instants(rows: Sequence[dict[str, Any]]) -> list[float]:
-    """Of each record, on the clock without pauses. Some records carry a wrong time: they begin with their minute."""
-    first: dict[int, float] = {}
+    """Of each record, on the clock without pauses. Some carry a wrong time: they begin with the rest of their request,
+    or else with their minute."""
+    first: dict[object, float] = {}
     for row in rows:
         at = row["time_ns"] / 1e9
         if at > 0:
-            first[row["minute"]] = min(first.get(row["minute"], at), at)
-    order = {minute: number for number, minute in enumerate(sorted(first))}
+            for place in (row["minute"], (row["minute"], row["trace"])):
+                first[place] = min(first.get(place, at), at)
+    order = {minute: number for number, minute in enumerate(sorted({row["minute"] for row in rows}))}
     found = []
     for row in rows:
-        into = row["time_ns"] / 1e9 - first[row["minute"]] if row["time_ns"] > 0 else 0.0
-        found.append(MINUTE * order[row["minute"]] + min(into, MINUTE - 0.001))
+        begin = first[row["minute"]]
+        at = row["time_ns"] / 1e9 if row["time_ns"] > 0 else first.get((row["minute"], row["trace"]), begin)
+        found.append(MINUTE * order[row["minute"]] + min(at - begin, MINUTE - 0.001))
     return found
 
 

@@ -86,7 +86,7 @@ def _faults() -> list[Scenario]:
         Scenario("crash loop", Bar(back=1.0, within=90.0), lambda _, __: Fault("crash", crash_every=40.0)),
         Scenario(
             "new ERROR 5 % after the examine", Bar(back=1.0, within=120.0), lambda _, __: _new(0.05, 660.0),
-            length=1200.0,
+            length=960.0,
         ),
     ]  # fmt: skip
 

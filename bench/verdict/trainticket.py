@@ -40,6 +40,8 @@ HISTORY = 1800
 COARSE, FINE = 30, 10
 _BEFORE = range(-HISTORY + COARSE, 1, COARSE)
 COPIES = 5
+LONGEST = {1: 1200, COPIES: 960}
+"""Seconds of a rollout, by the number of copies: what hosts on the old release do is counted once for all scenarios."""
 _AT_LEAST = 30.0
 """Requests a minute and host from which on the day runs in several copies."""
 _SIGNER = Signer(most=400_000)
@@ -70,21 +72,20 @@ class TrainTicket:
     def case(self, scenario: Scenario, seed: int) -> Case:
         fault = scenario.fault(self._day.known, random.Random(f"fault {seed}"))
         copies = COPIES if scenario.per_minute >= _AT_LEAST else 1
-        return self._base(seed, copies, scenario.weight, round(scenario.length)).case(scenario, fault)
+        return self._base(seed, copies, scenario.weight).case(scenario, fault)
 
-    def _make_base(self, seed: int, copies: int, weight: float, length: int) -> _Base:
-        return _Base(self._day, seed, copies, weight, length)
+    def _make_base(self, seed: int, copies: int, weight: float) -> _Base:
+        return _Base(self._day, seed, copies, weight)
 
 
 class _Base:
     """What all scenarios of one seed have in common: arrivals, all that old hosts do, and the canary's past."""
 
-    def __init__(self, day: Day, seed: int, copies: int, weight: float, length: int) -> None:
+    def __init__(self, day: Day, seed: int, copies: int, weight: float) -> None:
         self._day = day
         self._seed = seed
         self._weight = weight
-        self._length = length
-        self._ticks = range(FINE, length + 1, FINE)
+        self._length = LONGEST[copies]
         self._arrivals = list(self._arrive(copies))
         self._old = self._lines(Fault(), HOSTS)
         self._told = {host: self._tell(host, self._old[host], Fault()) for host in HOSTS}
@@ -95,7 +96,7 @@ class _Base:
         lines = self._lines(fault, hit, new=CANARY, as_json=scenario.as_json)
         if fault.garbage:
             chance = random.Random(f"garbage {self._seed}")
-            for second in range(0, self._length, FINE):
+            for second in range(0, round(scenario.length), FINE):
                 lines[CANARY].records[second].extend(garbage(fault.garbage, chance))
         told = {**self._told, **{host: self._tell(host, lines[host], fault, new=CANARY) for host in hit}}
         past = self._past
@@ -104,7 +105,7 @@ class _Base:
             past, told = _Past.of(before.values()), {**told, **_skew(told, scenario.skew)}
         chance = random.Random(f"lost {self._seed}")
         heard = [[one for one in host if one[0] > START and chance.random() >= fault.missing] for host in told.values()]
-        windows = list(_cut(past.sampler(), heard, self._ticks))
+        windows = list(_cut(past.sampler(), heard, range(FINE, round(scenario.length) + 1, FINE)))
         trial = Trial(_rollout(), past.catalogue, before=past.windows)
         return Case(trial, windows, START, _Alerts(self._old, {**self._old, **lines}), fault.onset)
 
@@ -146,10 +147,11 @@ class _Base:
 
     def _tell(self, host: str, lines: Lines, fault: Fault, new: str = "") -> Told:
         ours = fault if host == new else Fault()
+        ticks = range(FINE, self._length + 1, FINE)
         teller = Teller(host, START, _SIGNER, ours.leak, ours.crash_every)
         if host == new:
-            return list(teller.tell(lines, NEW.id, 2, 0, self._ticks, started=-1.0))
-        return list(teller.tell(lines, OLD.id, 1, -HISTORY, [*_BEFORE, *self._ticks]))
+            return list(teller.tell(lines, NEW.id, 2, 0, ticks, started=-1.0))
+        return list(teller.tell(lines, OLD.id, 1, -HISTORY, [*_BEFORE, *ticks]))
 
 
 @dataclass(frozen=True)
