@@ -131,19 +131,19 @@ def test_a_file_is_stamped_when_most_of_its_lines_have_a_header() -> None:
     shape = Shape()
     assert not shape.stamped
     for _ in range(10):
-        shape.begins(b"2026-01-01 12:00:00 INFO x")
+        shape.saw(1)
     assert shape.stamped
     for _ in range(50):
         shape.saw_other()
     assert not shape.stamped
 
 
-def test_a_file_may_change_its_kind_of_header() -> None:
+def test_what_matched_last_is_tried_first_and_changes_nothing() -> None:
     shape = Shape()
-    assert shape.begins(b"2026-01-01 12:00:00 INFO x")
-    assert shape.newest[0](b"2027-02-02 13:00:00 INFO y")
-    assert shape.begins(b'{"level":"info"}')
-    assert shape.newest[0](b'{"level":"warn"}')
+    lines = [b"2026-01-01 12:00:00 INFO x", b'{"level":"info"}', b"level=info msg=x"]
+    ends = [Shape().header_end(line) for line in lines]
+    assert [shape.header_end(line) for line in lines * 3] == ends * 3
+    assert shape.header_end(b"nothing of the kind") == 0
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,15 @@ def test_json_lines_are_records_each() -> None:
     assert fold("\n".join(lines)) == lines
 
 
+def test_a_beginning_that_is_remembered_begins_only_what_has_a_header() -> None:
+    folder = Folder(Shape())
+    header = b"2026-01-01 12:00:00,001 INFO shop.web: "
+    lines = [header + b"GET /%d" % number for number in range(20)]
+    assert folder.feed(lines, 0.0) == lines[:-1]
+    other = [b"2026-01-01 and no time", b"2026-01-01 12:00", header + b"last"]
+    assert folder.feed(other, 0.0) + folder.end() == [b"\n".join([lines[-1], *other[:2]]), other[2]]
+
+
 def test_a_record_waits_for_more_lines_until_it_is_flushed() -> None:
     folder = Folder(Shape())
     assert folder.feed([BEFORE.encode()], 100.0) == []

@@ -30,6 +30,7 @@ _TRACE = re.compile(
 )
 _GO_FRAME = re.compile(rb"[^\s(]{1,300}\(")
 _BEGINNING = 96
+_SHORT_BEGINNING = 48
 _EQUAL_DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
 _MOST_ROLES = 4096
 _GO = (b"panic:", b"fatal error:", b"goroutine ")
@@ -60,24 +61,21 @@ class Folder:
         self._count = 0
         self._fed_at = 0.0
         self._roles: dict[int, _Role] = {}
+        self._begins: set[bytes] = set()
         self.dropped = 0
 
     def feed(self, lines: Sequence[bytes], now: float) -> list[bytes]:
         """Records that these lines made whole, each with its lines joined by newlines. `now`: as in `flush`."""
         records: list[bytes] = []
-        newest, other = self._shape.newest
-        begun = begun_other = 0
+        begun = 0
         for line in lines:
-            if newest(line) is not None:
-                begun += 1
-            elif other(line) is not None:
-                begun_other += 1
-            else:
-                self._shape.saw(begun, begun_other)
-                begun = begun_other = 0
+            beginning = line[:_SHORT_BEGINNING].translate(_EQUAL_DIGITS)
+            if beginning not in self._begins and not self._has_header(line, beginning):
+                self._shape.saw(begun)
+                begun = 0
                 records += self._without_header(line)
-                newest, other = self._shape.newest
                 continue
+            begun += 1
             if self._count:
                 records.append(self._close())
             elif self._first is not None:
@@ -85,11 +83,23 @@ class Folder:
             self._first = line
         if lines:
             self._fed_at = now
-        self._shape.saw(begun, begun_other)
+        self._shape.saw(begun)
         return records
 
+    def _has_header(self, line: bytes, beginning: bytes) -> bool:
+        """Remembered where the beginning alone tells it: looking it up costs far less than an expression."""
+        if not line or line[0] in (_SPACE, _TAB):
+            return False
+        if self._role(line) is not _Role.BEGINS:
+            return False
+        if self._shape.header_end(line) < _SHORT_BEGINNING:
+            if len(self._begins) >= _MOST_ROLES:
+                self._begins.clear()
+            self._begins.add(beginning)
+        return True
+
     def _without_header(self, line: bytes) -> list[bytes]:
-        """Take a line that has none of the newest headers; the record that it made whole, if it did."""
+        """Take a line that begins no record by itself; the record that it made whole, if it did."""
         if self._goes_on(line):
             self._append(line)
             return [self._close()] if self._count >= MOST_LINES else []
@@ -106,12 +116,10 @@ class Folder:
         return [self._close()] if self._first is not None else []
 
     def _goes_on(self, line: bytes) -> bool:
-        """Whether a line that no newest kind of header matches belongs to the record before it."""
+        """Whether a line without a header belongs to the record before it."""
         if not line or line[0] in (_SPACE, _TAB):
             return self._first is not None
         role = self._role(line)
-        if role is _Role.BEGINS and self._shape.begins(line):
-            return False
         explained = self._first is not None and (role is _Role.TRACE or self._belongs(line, role, self._first))
         if role is _Role.OTHER and not explained:
             self._shape.saw_other()
@@ -169,7 +177,7 @@ class Folder:
 
 
 def _role(line: bytes, shape: Shape) -> _Role:
-    if shape.has_header(line):
+    if shape.header_end(line):
         return _Role.BEGINS
     if _TRACE.match(line) is not None:
         return _Role.TRACE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from noonday_shared.logs.levels import WORDS
 
@@ -35,11 +34,9 @@ RUBY = re.compile(rb"[DIWEFA], \[[\dT:. #-]{10,60}\]\s{1,4}")
 ACCESS = re.compile(rb"[0-9A-Za-z.:_-]{1,255} \S{1,64} \S{1,64} \[\d\d/[A-Z][a-z]{2}/\d{4}:")
 _ENOUGH = 400
 
-Match = Callable[[bytes], re.Match[bytes] | None]
-
 
 class Shape:
-    """Tries first what matched last, so that a file of one or two kinds costs one or two matches a line."""
+    """Tries first what matched last, so that a file of one kind costs one match a line."""
 
     def __init__(self) -> None:
         self._kinds = [*TIMES, JSON, LOGFMT, LEVEL_FIRST, KLOG, RUBY, ACCESS]
@@ -47,33 +44,26 @@ class Shape:
         self._others = 0
 
     @property
-    def newest(self) -> tuple[Match, Match]:
-        """What matches the two kinds that came last: a line that one of them matches needs no `begins`."""
-        return self._kinds[0].match, self._kinds[1].match
-
-    @property
     def stamped(self) -> bool:
         """Whether records here begin with a header, so that a line without one belongs to the record before it."""
         return self._begun > 0 and self._begun >= 2 * self._others
 
-    def has_header(self, line: bytes) -> bool:
-        return any(kind.match(line) is not None for kind in self._kinds)
-
     def begins(self, line: bytes) -> bool:
-        """Whether this line has a header, and so begins a record; its kind is tried first from now on."""
-        for kind in self._kinds:
-            if kind.match(line) is not None:
-                self._kinds.remove(kind)
-                self._kinds.insert(0, kind)
-                self._count(begun=1)
-                return True
-        return False
+        """Whether this line has a header, and so begins a record."""
+        return self.header_end(line) > 0
 
-    def saw(self, begun: int, begun_other: int = 0) -> None:
-        """Count lines that the first and the second of `newest` matched; what comes more often is tried first."""
-        if begun_other > begun:
-            self._kinds[:2] = self._kinds[1::-1]
-        self._count(begun=begun + begun_other)
+    def header_end(self, line: bytes) -> int:
+        """Where that ends which makes it a header, or 0."""
+        for at, kind in enumerate(self._kinds):
+            if (found := kind.match(line)) is not None:
+                if at:
+                    self._kinds.insert(0, self._kinds.pop(at))
+                return found.end()
+        return 0
+
+    def saw(self, begun: int) -> None:
+        """Count lines that have a header."""
+        self._count(begun=begun)
 
     def saw_other(self) -> None:
         """Count a line without a header that no stack trace explains."""
