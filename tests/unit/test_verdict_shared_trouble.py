@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from bench.verdict.world import START, Fault, Knobs, error_kind, make_world
 from noonday_coordinator.core.view import Judgement
 from noonday_coordinator.verdict.judge import replay
+from noonday_coordinator.verdict.window import HostWindow
 
 SHORT = Knobs(seed=5, kinds=24, history=20.0, coarse=10.0, length=240.0, per_minute=600.0)
 NOISE = error_kind(0.05, "TimeoutError in shop/pay.py ask")
@@ -53,3 +55,20 @@ def test_a_known_noise_does_not_hide_what_is_new_on_all_servers() -> None:
     told = _told(Fault("outage", everywhere=(slight,), everywhere_errors=0.0, onset=60.0), knobs)
     held = [judgement.reason for judgement in told.values() if judgement.verdict == "hold"]
     assert any("'ConnectionRefusedError in shop/db.py connect' rises on web-" in reason for reason in held)
+
+
+def test_servers_that_nobody_used_before_are_no_past_to_compare_with() -> None:
+    world = make_world(SHORT, Fault("noise", everywhere=(NOISE,), onset=-1e9))
+    unused = [
+        replace(window, hosts={name: _unused(seen) for name, seen in window.hosts.items()})
+        for window in world.trial.before
+    ]
+    told = {
+        at - START: judgement for at, judgement in replay(replace(world.trial, before=tuple(unused)), world.windows)
+    }
+    assert _shared(told) == []
+    assert all(finding.per == "request" for finding in told[max(told)].findings if finding.rate_here)
+
+
+def _unused(seen: HostWindow) -> HostWindow:
+    return replace(seen, requests=0, statuses={}, counts={}, latency=(), balancer={})

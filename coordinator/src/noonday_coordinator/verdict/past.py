@@ -44,6 +44,9 @@ class Past:
     _rates: dict[tuple[str, str], float] = field(default_factory=dict)
     _could: dict[str, float] = field(default_factory=dict)
     _exposure: float | None = None
+    _seen: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    _exposures: dict[tuple[str, str], float] = field(default_factory=dict)
+    """Exposure by family of units and host."""
 
     @classmethod
     def of(cls, windows: Iterable[Window], counting: Counting, *, by_requests: bool) -> Past:
@@ -101,14 +104,9 @@ class Past:
 
     def seen(self, unit: str, host: str = "") -> tuple[float, float]:
         """Episodes and exposure, of one host or of all."""
-        rows, family = self.counts.get(unit, {}), family_of(unit)
-        seen = sum(row.get(host, 0.0) if host else sum(row.values()) for row in rows.values())
-        could = sum(
-            exposure_of(family, window.old[name], window.exposure[name])
-            for window in self.arms
-            for name in ([host] if host in window.old else [] if host else window.old)
-        )
-        return seen, could
+        if (unit, host) not in self._seen:
+            self._seen[unit, host] = self._sums(unit, host)
+        return self._seen[unit, host]
 
     def burst(self, unit: str) -> float:
         """By what to divide episodes of this unit, as one cause gives several."""
@@ -128,6 +126,17 @@ class Past:
     def _rate(self, unit: str, host: str) -> float:
         seen, could = self.seen(unit, host)
         return seen / could if could > 0 else 0.0
+
+    def _sums(self, unit: str, host: str) -> tuple[float, float]:
+        rows, family = self.counts.get(unit, {}), family_of(unit)
+        if (family, host) not in self._exposures:
+            self._exposures[family, host] = sum(
+                exposure_of(family, window.old[name], window.exposure[name])
+                for window in self.arms
+                for name in ([host] if host in window.old else [] if host else window.old)
+            )
+        seen = sum(row.get(host, 0.0) if host else sum(row.values()) for row in rows.values())
+        return seen, self._exposures[family, host]
 
     def _sides(self, unit: str, new: frozenset[str]) -> list[Counts]:
         burst, rows, family = self.burst(unit), self.counts.get(unit, {}), family_of(unit)

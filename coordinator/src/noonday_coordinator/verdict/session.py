@@ -79,8 +79,8 @@ class RolloutSession:
 
     def advance(self, window: Window) -> None:
         self.learn(window.templates)
-        if not self.by_requests and counts_requests([window]) and not self.past.arms:
-            self.by_requests = True
+        if not self.by_requests and not self.new_hosts and counts_requests([window]):
+            self._count_by_requests()
         arms = arms_of(window, self.release, by_requests=self.by_requests)
         self.new_hosts |= frozenset(host for host in arms.new if arms.exposure[host])
         self.old_hosts |= frozenset(arms.old)
@@ -172,6 +172,13 @@ class RolloutSession:
         usual = sum(e for _, e in old.values()) / len(old) if old else 0.0
         known = {host for host in self.serving if self.ends - self.serving[host] >= seconds}
         return [host for host, (_, e) in new.items() if host in known and usual >= 20 and e < usual / 20]
+
+    def _count_by_requests(self) -> None:
+        """The first requests come: what was counted by time before, as of servers that nobody used, says nothing."""
+        self.by_requests = True
+        self.past = Past.of(self.trial.before, self.counting, by_requests=True)
+        self.units, self.recent = {}, Recent()
+        self.exposure = dict.fromkeys(FAMILIES, (0.0, 0.0))
 
     def _counted(self, arms: Arms) -> dict[str, dict[str, int]]:
         found: dict[str, dict[str, int]] = {}
