@@ -93,10 +93,12 @@ def read_requests(lines: Sequence[bytes], *, surely: bool = False) -> Requests:
     seconds: list[float] = []
     slow: list[bytes] = []
     took = _teller(islice(lines, _LOOK_AT))
+    # Looked for once in all, since it is seldom there.
+    probed = PROBE in b"\n".join(lines)
     for line in lines:
         at = line.find(b'" ')
         status = _STATUSES.get(line[at + 2 : at + 6]) if line[at - 6 : at] in _PROTOCOLS else None
-        if status is None or PROBE in line:
+        if status is None or (probed and PROBE in line):
             slow.append(line)
             continue
         if took is not None:

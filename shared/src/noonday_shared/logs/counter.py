@@ -14,7 +14,7 @@ from noonday_shared.logs.episodes import Episodes
 from noonday_shared.logs.redact import Redactor
 from noonday_shared.logs.request_ids import RequestIds
 from noonday_shared.logs.samples import Samples
-from noonday_shared.logs.signature import Kind, Signature, Signer
+from noonday_shared.logs.signature import REQUEST, Signature, Signer
 from noonday_shared.logs.telling import Teller
 from noonday_shared.messages import Evidence, LogLine
 from noonday_shared.messages.evidence import LONGEST_GAUGE, MOST_GAUGE
@@ -68,7 +68,7 @@ class ReleaseCounter:
         telling: set[Signature] = set()
         requests = 0
         for signature, times in Counter(signatures).items():
-            if signature.kind is Kind.REQUEST:
+            if signature is REQUEST:
                 requests = times
                 continue
             episodes, without = apart[signature]
@@ -81,8 +81,8 @@ class ReleaseCounter:
                 telling.add(signature)
         self._records += len(records) - requests
         if requests:
-            found_at = zip(records, signatures, strict=True)
-            self.count_requests([record for record, signature in found_at if signature.kind is Kind.REQUEST])
+            pairs = zip(records, signatures, strict=True)
+            self.count_requests([record for record, signature in pairs if signature is REQUEST])
         if unproven or telling:
             self._look_closer(records, signatures, unproven, telling)
         return signatures

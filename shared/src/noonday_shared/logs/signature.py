@@ -52,7 +52,8 @@ class Signature:
     request: ReadRequest | None = None
 
 
-_REQUEST = Signature(Kind.REQUEST)
+REQUEST = Signature(Kind.REQUEST)
+"""The one signature of all lines that are nothing but requests."""
 _BY_DIGITS = Signature(Kind.RECORD)
 """Marks a cached shape whose level stands in its digits, so that the shape alone can't answer."""
 
@@ -87,7 +88,7 @@ class Signer:
     def _sign(self, records: Sequence[bytes], rests: Sequence[bytes]) -> list[Signature]:
         if access.mostly_requests(records):
             return [
-                _REQUEST
+                REQUEST
                 if b" HTTP/" in record and _only_request(record)
                 else self._look(record, rest, hash(rest.translate(None, FILLING)))
                 for record, rest in zip(records, rests, strict=True)
@@ -105,7 +106,7 @@ class Signer:
     def _look_again(self, record: bytes, rest: bytes, shape: int) -> Signature:
         if b" HTTP/" in record and _only_request(record):
             # Not kept: paths and clients differ in each, and would drive everything else out.
-            return _REQUEST
+            return REQUEST
         known = self._get(shape)
         if known is None:
             without = _without_ids(rest)
