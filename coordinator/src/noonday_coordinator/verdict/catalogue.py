@@ -72,12 +72,15 @@ class Catalogue:
         return entry
 
     def of_starts(self, key: str) -> bool:
-        """Whether this is what a start is known to say: at least three times as often then as later."""
+        """Whether this is what a start is known to say: at least three times as often then as later.
+
+        Where hardly anything is known but starts, as of a new fleet, nobody can tell them apart.
+        """
         entry = self.known(key)
         later = self.seconds - self.start_seconds
-        if entry is None or entry.at_start < 2 or self.start_seconds <= 0:
+        if entry is None or entry.at_start < 2 or self.start_seconds <= 0 or later < START:
             return False
-        return later <= 0 or entry.at_start / self.start_seconds >= 3 * (entry.episodes - entry.at_start) / later
+        return entry.at_start / self.start_seconds >= 3 * (entry.episodes - entry.at_start) / later
 
     def restless(self) -> frozenset[int]:
         """Clusters that often make new keys: (N1 + 0.5) / (n + 1) is not below 0.1 (Good and Turing)."""

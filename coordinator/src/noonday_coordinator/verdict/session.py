@@ -233,13 +233,17 @@ class RolloutSession:
         alpha, self._spending = self._spending.discover(about.level)
         return alpha * rule.weight
 
+    def _listened(self, about: About) -> bool:
+        """What starts say is left out of what the new side is counted with, so its silence would mean nothing."""
+        return about.kind == "template" and not self.trial.catalogue.of_starts(about.key)
+
     def _listen(self, counts: Mapping[str, Mapping[str, int]], arms: Arms) -> None:
         """Silence of what is common: from anew whenever another host joins the new side."""
         if not arms.new or not arms.old or not self.past.arms:
             return
         if self._silent_for != self.new_hosts:
             self._silent_for = self.new_hosts
-            common = [u for u in self.past.counts if self.counting.about[u].kind == "template"]
+            common = [unit for unit in self.past.counts if self._listened(self.counting.about[unit])]
             common.sort(key=lambda unit: (-self.past.episodes(unit), unit))
             old = len(self.old_hosts - self.new_hosts)
             self.silences = {
