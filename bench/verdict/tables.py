@@ -12,6 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from bench.verdict.ours import NAME
 from bench.verdict.tally import Tally
 
 COLUMNS = (
@@ -24,7 +25,7 @@ def show(tallies: Sequence[Tally], console: Console) -> None:
     for column in COLUMNS:
         table.add_column(column, overflow="fold")
     for tally in tallies:
-        table.add_row(*tally.row(), style="bold" if tally.reached is not None else "dim")
+        table.add_row(*tally.row(), style="bold" if tally.who == NAME else "dim")
     console.print(table)
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.verdict.generated import NAME as MADE
 from bench.verdict.ours import NAME, Outcome
 from bench.verdict.scenarios import Scenario
 
@@ -27,6 +28,11 @@ class Tally:
     @property
     def endings(self) -> Counter[str]:
         return Counter(outcome.ending for _, outcome in self.outcomes)
+
+    @property
+    def spared(self) -> str:
+        """Why this input has no bar; empty when it has one."""
+        return self.scenario.spared if self.input != MADE else ""
 
     @property
     def seconds(self) -> list[float]:
@@ -49,7 +55,7 @@ class Tally:
     @property
     def reached(self) -> bool | None:
         """None where there is no bar: for peers, and before anything was played."""
-        if self.who != NAME or not self.n:
+        if self.who != NAME or not self.n or self.spared:
             return None
         back = self.endings["rolled back"] / self.n
         caught = back + self.endings["held"] / self.n
@@ -62,7 +68,7 @@ class Tally:
         seconds = [f"{value:.0f}" if math.isfinite(value) else "" for value in (self.median, self.p90)]
         counts = [str(ends[one]) for one in ("rolled back", "held", "promoted", "undecided")]
         counts[0] += f" (+{ends['too early']} too early)" if ends["too early"] else ""
-        bar = str(self.scenario.bar) if self.who == NAME else ""
+        bar = "" if self.who != NAME else f"none: {self.spared}" if self.spared else str(self.scenario.bar)
         mark = {True: "reached", False: "MISSED", None: ""}[self.reached]
         return [self.scenario.name, self.input, self.who, str(self.n), *counts, *seconds, bar, mark]
 
@@ -77,7 +83,7 @@ class Tally:
             "median_seconds": self.median if self.seconds else None,
             "p90_seconds": self.p90 if self.seconds else None,
             "cpu_seconds": round(self.cpu, 3),
-            "bar": str(self.scenario.bar),
+            "bar": "" if self.spared else str(self.scenario.bar),
             "reached": self.reached,
             "outcomes": [
                 {

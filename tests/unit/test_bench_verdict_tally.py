@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -42,6 +43,15 @@ def test_a_bar_is_reached_by_shares_and_by_the_median_of_the_seconds(
     bar: Bar, endings: list[End], reached: bool
 ) -> None:
     assert tally(bar, *endings).reached is reached
+
+
+def test_a_bar_that_real_logs_are_spared_is_asked_of_the_generator_only() -> None:
+    made = tally(Bar(back=1.0), ON)
+    made.scenario = replace(made.scenario, spared="they fail anyway")
+    assert made.reached is False
+    made.input = "trainticket"
+    assert made.reached is None
+    assert "none: they fail anyway" in made.row()
 
 
 def test_peers_have_no_bar() -> None:
