@@ -40,32 +40,31 @@ def read_folder(folder: Path) -> list[LabelledLog]:
     return [_read(file.parent) for file in files]
 
 
-def read_service_lines(folder: Path, most: int = 60_000) -> list[bytes]:
-    """The records of a web application in the folder's `trainticket`, each as Spring Boot writes it; none there: []."""
+def read_service_lines(folder: Path, *, traced: bool, most: int = 60_000) -> list[bytes]:
+    """The records of a web application in the folder's `trainticket`, each as Spring Boot writes it, with its trace's id
+    when `traced`; none there: []."""
     lines: list[bytes] = []
     for file in sorted((folder / "trainticket").glob("*.jsonl.xz")):
         with lzma.open(file, "rt", encoding="utf-8") as rows:
             for row in islice(rows, most - len(lines)):
-                lines.append(_service_line(len(lines), **json.loads(row)))
+                lines.append(_service_line(len(lines), traced, **json.loads(row)))
     return lines
 
 
-def make_service_lines(count: int, seed: int = 7) -> list[bytes]:
-    """Of the project's own making: long lines with ids in them and objects written out, as such applications log."""
+def make_service_lines(count: int, *, traced: bool, seed: int = 7) -> list[bytes]:
+    """Of the project's own making: long lines with objects written out, as such applications log. Three quarters of
+    their ids are of things that come again and again, as in the real ones."""
     rng = random.Random(seed)
     ids = [str(uuid.UUID(int=rng.getrandbits(128))) for _ in range(40)]
-    return [
-        _service_line(
-            number,
-            service=f"shop-{_SUBJECTS[number % 10]}",
-            level="INFO",
-            trace=f"{rng.getrandbits(128):032x}",
-            message=f"c.s.{_SUBJECTS[number % 10]}.Service#{number % 30} [load][{_record(rng)[0]}][result: "
-            + ", ".join(_thing(rng, ids) for _ in range(2))
-            + "]",
-        )
-        for number in range(count)
-    ]
+    lines = []
+    for number in range(count):
+        subject = _SUBJECTS[number % 10]
+        one = rng.choice(ids) if rng.random() < 0.75 else str(uuid.UUID(int=rng.getrandbits(128)))
+        things = ", ".join(_thing(rng, one) for _ in range(2))
+        message = f"c.s.{subject}.Service#{number % 30} [load][{_record(rng)[0]}][result: {things}]"
+        trace = f"{rng.getrandbits(128):032x}"
+        lines.append(_service_line(number, traced, f"shop-{subject}", "INFO", trace, message))
+    return lines
 
 
 def _read(place: Path) -> LabelledLog:
@@ -121,17 +120,18 @@ def _record(rng: random.Random) -> tuple[str, str]:
     return text, f"E{number}"
 
 
-def _thing(rng: random.Random, ids: list[str]) -> str:
+def _thing(rng: random.Random, one: str) -> str:
     return (
-        f"Order(id={rng.choice(ids)}, number={rng.randrange(99_999)}, from=shanghai, to=nanjing, class=2, "
+        f"Order(id={one}, number={rng.randrange(99_999)}, from=shanghai, to=nanjing, class=2, "
         f"price={rng.random() * 900:.2f}, bought=2026-01-01 12:{rng.randrange(60):02d}:00)"
     )
 
 
-def _service_line(number: int, *, service: str, level: str, trace: str, message: str, **_: object) -> bytes:
+def _service_line(number: int, traced: bool, service: str, level: str, trace: str, message: str, **_: object) -> bytes:
     stamp = f"2026-01-01 {_stamp(number)}.{number % 1000:03d}"
     text = " ".join(message[:4000].split())
-    return f"{stamp} {level:>5} [{service},{trace},{trace[:16]},true] 1 --- [exec-{number % 10}] {text}".encode()
+    header = f"[{service},{trace},{trace[:16]},true]" if traced else f"[{service}]"
+    return f"{stamp} {level:>5} {header} 1 --- [exec-{number % 10}] {text}".encode()
 
 
 def _make(form: str, rng: random.Random) -> LabelledLog:

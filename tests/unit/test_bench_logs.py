@@ -40,7 +40,7 @@ def test_no_two_of_the_distinct_lines_are_one_kind() -> None:
 
 
 def test_lines_of_an_application_are_as_long_as_real_ones() -> None:
-    lines = make_service_lines(1000)
+    lines = make_service_lines(1000, traced=True)
     assert 400 < sum(map(len, lines)) / len(lines) < 550
 
 
@@ -61,5 +61,5 @@ def test_records_of_an_application_are_written_as_it_writes_them(tmp_path: Path)
     row = {"time_ns": 1, "minute": 5, "trace": "ab" * 16, "service": "pay", "level": "WARN", "message": "slow\n 5 s"}
     with lzma.open(tmp_path / "trainticket" / "day.jsonl.xz", "wt") as file:
         file.write(json.dumps(row) + "\n")
-    (line,) = read_service_lines(tmp_path)
+    (line,) = read_service_lines(tmp_path, traced=True)
     assert line.endswith(b" WARN [pay,%s,%s,true] 1 --- [exec-0] slow 5 s" % (b"ab" * 16, b"ab" * 8))
