@@ -41,8 +41,8 @@ def read_folder(folder: Path) -> list[LabelledLog]:
 
 
 def read_service_lines(folder: Path, *, traced: bool, most: int = 60_000) -> list[bytes]:
-    """The records of a web application in the folder's `trainticket`, each as Spring Boot writes it, with its trace's id
-    when `traced`; none there: []."""
+    """The records of a web application in the folder's `trainticket`, each as Spring Boot writes it, `traced`: with its
+    trace's id; none there: []."""
     lines: list[bytes] = []
     for file in sorted((folder / "trainticket").glob("*.jsonl.xz")):
         with lzma.open(file, "rt", encoding="utf-8") as rows:
@@ -52,8 +52,8 @@ def read_service_lines(folder: Path, *, traced: bool, most: int = 60_000) -> lis
 
 
 def make_service_lines(count: int, *, traced: bool, seed: int = 7) -> list[bytes]:
-    """Of the project's own making: long lines with objects written out, as such applications log. Three quarters of
-    their ids are of things that come again and again, as in the real ones."""
+    """Of the project's own making: 30 kinds of long lines with objects written out, as such applications log. Three
+    quarters of their ids are of things that come again and again, as in the real ones."""
     rng = random.Random(seed)
     ids = [str(uuid.UUID(int=rng.getrandbits(128))) for _ in range(40)]
     lines = []
@@ -61,7 +61,8 @@ def make_service_lines(count: int, *, traced: bool, seed: int = 7) -> list[bytes
         subject = _SUBJECTS[number % 10]
         one = rng.choice(ids) if rng.random() < 0.75 else str(uuid.UUID(int=rng.getrandbits(128)))
         things = ", ".join(_thing(rng, one) for _ in range(2))
-        message = f"c.s.{subject}.Service#{number % 30} [load][{_record(rng)[0]}][result: {things}]"
+        deed = f"{subject} {rng.randrange(99_999)} {_DEEDS[number % 3]} after {rng.randrange(999)} ms"
+        message = f"c.s.{subject}.Service#{number % 30} [load][{deed}][result: {things}]"
         trace = f"{rng.getrandbits(128):032x}"
         lines.append(_service_line(number, traced, f"shop-{subject}", "INFO", trace, message))
     return lines
