@@ -42,6 +42,8 @@ def _subject(session: RolloutSession, unit: Unit) -> str:
     if about.kind == "slower":
         return f"slower with {release}: requests beyond the {about.text} of before"
     what = f"{about.level or 'record'}"
+    if not about.known and unit.y:
+        return f"{what} not known before, '{headline(about.text)}'"
     if not about.known:
         return f"{what} new with {release}, '{headline(about.text)}'"
     return f"{what} {'more often with ' + release if unit.crosses else 'known'}, '{headline(about.text)}'"
@@ -59,7 +61,7 @@ def _elsewhere(session: RolloutSession, unit: Unit, rates: tuple[float, float]) 
     history = f" in {span(session.past.seconds)}" if session.past.seconds else ""
     if not unit.about.known:
         if unit.y:
-            return f"and {sum(unit.old_hosts.values())} on {listed(unit.old_hosts)} with the old release"
+            return f"{sum(unit.old_hosts.values())} on {listed(unit.old_hosts)} with the old release"
         return f"never{history} on {servers}" if olds or history else "and no old server to compare it with"
     here, there = rates
     there = there if olds else session.past.rate(unit.about.unit)
@@ -96,6 +98,8 @@ def headline(text: str) -> str:
 
 
 def span(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
     return f"{seconds / 3600:.2g} h" if seconds >= 3600 else f"{seconds / 60:.0f} min"
 
 
