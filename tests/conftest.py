@@ -1,1 +1,1 @@
-pytest_plugins = ["support.rabbitmq", "support.supervisord", "support.fleet"]
+pytest_plugins = ["support.rabbitmq", "support.supervisord", "support.fleet", "support.log_file"]

@@ -16,7 +16,7 @@ def test_the_demo_reaches_every_bar_and_no_request_fails() -> None:
     need("rabbitmq-server", "rabbitmq-server")
     need("haproxy", "haproxy")
     told = io.StringIO()
-    result = run(told, Shape(history=8.0, examine=8.0, least_requests=80))
+    result = run(told, Shape(history=8.0, examine=8.0, least_requests=80, outage=8.0))
     assert result.load.failed == 0, told.getvalue()
     assert not [missed for step in result.steps for missed in step.missed], told.getvalue()
     exits = {step.title: step.exit for step in result.steps}
