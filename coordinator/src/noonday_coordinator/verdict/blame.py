@@ -15,7 +15,7 @@ from noonday_coordinator.verdict.catalogue import Entry
 from noonday_coordinator.verdict.caveats import Caveats
 from noonday_coordinator.verdict.counting import ERRORS
 from noonday_coordinator.verdict.unit import Unit
-from noonday_coordinator.verdict.usual import usual_of
+from noonday_coordinator.verdict.usual import many_suffer, usual_of
 
 if TYPE_CHECKING:
     from noonday_coordinator.verdict.session import RolloutSession
@@ -145,6 +145,9 @@ def shared_troubles(session: RolloutSession) -> list[Shared]:
 
 
 def _suffered(session: RolloutSession, unit: str, text: str = "") -> Shared | None:
+    # Most units are seldom: what is usual of them need not be worked out.
+    if not many_suffer(session, unit):
+        return None
     lately = usual_of(session, unit)
     if not lately.everywhere:
         return None

@@ -87,6 +87,12 @@ class Usual:
         return len(self.risen) >= min(2, self.old) > 0 and self.alike
 
 
+def many_suffer(session: RolloutSession, unit: str) -> bool:
+    """Whether so many old hosts show so much of it that it may be a rise."""
+    old = [n for host, (n, _) in session.recent.old(unit, LATELY).items() if host not in session.new_hosts]
+    return sum(n >= LEAST for n in old) >= min(2, len(old)) > 0
+
+
 def usual_of(session: RolloutSession, unit: str) -> Usual:
     """Of the last minute."""
     hosts: dict[str, _Host] = {}
