@@ -12,7 +12,7 @@ from noonday_coordinator.core.view import Judgement
 from noonday_coordinator.verdict.judge import replay
 from noonday_coordinator.verdict.window import HostWindow
 
-SHORT = Knobs(seed=5, kinds=24, history=20.0, coarse=10.0, length=240.0, per_minute=600.0)
+SHORT = Knobs(seed=5, kinds=24, history=20.0, coarse=10.0, length=300.0, per_minute=600.0)
 NOISE = error_kind(0.05, "TimeoutError in shop/pay.py ask")
 AWAY = error_kind(0.3, "ConnectionRefusedError in shop/db.py connect")
 
@@ -43,8 +43,8 @@ def test_an_outage_holds_while_it_lasts_and_for_a_minute_after_it() -> None:
 
 
 def test_a_long_outage_does_not_become_usual() -> None:
-    shared = _shared(_told(Fault("outage", everywhere=(AWAY,), onset=60.0, until=220.0)))
-    assert max(shared) > 220
+    shared = _shared(_told(Fault("outage", everywhere=(AWAY,), onset=60.0, until=280.0)))
+    assert max(shared) > 280
     assert all(after - before <= 10 for before, after in pairwise(shared))
 
 

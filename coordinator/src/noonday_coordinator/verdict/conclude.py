@@ -171,7 +171,12 @@ def _what(one: Shared) -> str:
 
 
 def _novelty(session: RolloutSession, caveats: Caveats) -> list[Finding]:
-    """More kinds of INFO that nobody has seen than the log's own tail, and a person's attention, would explain."""
+    """More kinds of INFO that nobody has seen than the log's own tail, and a person's attention, would explain.
+
+    What a longer time than the known one brings, nobody can say.
+    """
+    if session.exposure["usual"][0] > session.past.exposure:
+        return []
     new = [
         unit
         for _, unit in sorted(session.units.items())
