@@ -21,14 +21,14 @@ def windows(number: int, host: str, release: str, *, requests: int = 10, errors:
 def test_sides_of_the_same_time_are_laid_side_by_side_and_what_was_before_is_kept() -> None:
     found = align(Span(NINE - HOUR, NINE + HOUR), NEW)
     assert "same time" in found.words
-    assert (found.shift, found.first, found.new.step, found.new.number) == (0.0, -360, 10.0, 361)
+    assert (found.shift, found.first, found.new.step, found.new.number) == (0.0, -180, 20.0, 181)
     assert found.old.begin == NINE - HOUR
 
 
 def test_yesterdays_logs_are_laid_beside_todays_by_the_time_of_day() -> None:
     found = align(Span(NINE - DAY - 100, NINE - DAY + HOUR), NEW)
     assert "time of day: the old logs are from 1 day earlier" in found.words
-    assert (found.shift, found.first) == (DAY, -10)
+    assert (found.shift, found.first) == (DAY, -5)
     assert "7 days later" in align(NEW.moved(7 * DAY), NEW).words
 
 
@@ -54,7 +54,7 @@ def test_long_logs_get_longer_windows_and_short_ones_shorter() -> None:
 def test_the_old_side_before_the_new_one_is_its_history() -> None:
     alignment = align(Span(NINE - 600, NINE + 595), Span(NINE, NINE + 595))
     found = arrange(windows(120, "web-1", "old"), windows(60, "web-2", "new"), alignment, "new")
-    assert len(found.before) == 60
+    assert len(found.before) == len(found.known) == 60
     assert found.before[-1].ends == NINE
     assert all(set(window.hosts) == {"web-1", "web-2"} for window in found.during)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import shlex
 import subprocess
@@ -106,6 +107,23 @@ def test_one_server_before_and_after_its_release_is_compared_with_its_own_past(t
     assert found.verdict == "promote", found.reason
     assert found.history == "the old release's logs from before the new one's"
     assert found.new.hosts == ("web-1",)
+
+
+def test_free_text_that_both_sides_have_is_no_news_however_many_kinds_it_makes(tmp_path: Path) -> None:
+    for side, day in (("old", 2), ("new", 3)):
+        chance = random.Random(side)
+        lines = [
+            f"2026-03-0{day} 09:{turn // 60:02d}:{turn % 60:02d} {level} shop: {words(chance)}"
+            for turn in range(600)
+            for level in ("ERROR" if turn % 5 == 0 else "INFO",)
+        ]
+        (tmp_path / side).mkdir()
+        (tmp_path / side / "web-1.log").write_text("\n".join(lines))
+    assert judge_logs(tmp_path / "old", tmp_path / "new").verdict != "roll back"
+
+
+def words(chance: random.Random) -> str:
+    return " ".join("".join(chance.choices("abcdefghij", k=6)) for _ in range(4))
 
 
 def test_without_access_logs_it_goes_by_time_and_says_so(tmp_path: Path) -> None:

@@ -117,3 +117,14 @@ def test_no_lines_are_no_windows() -> None:
 def test_a_wrong_date_does_not_make_windows_without_end() -> None:
     with pytest.raises(BadInput, match="more than"):
         windows_of({"web-1": [(0.0, b"ERROR shop: begun"), *said("no price", 0)]}, RELEASES)
+
+
+def test_a_flood_of_garbage_is_counted_but_told_apart_only_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("noonday_coordinator.replay.windows_of.MOST_KINDS", 20)
+    words = [f"{chr(97 + a)}{chr(97 + b)}" for a in range(10) for b in range(10)]
+    garbage = [(NINE + turn, f"INFO shop: {word} is here".encode()) for turn, word in enumerate(words)]
+    windows = windows_of({"web-1": [*garbage, *said("no price", 101)]}, RELEASES)
+    assert len({one.key for window in windows for one in window.templates}) == 21
+    assert "no price" in {one.text for one in windows[-1].templates}
+    told = sum(records for records, _ in totals(windows, "web-1"))
+    assert (told, sum(window.hosts["web-1"].overflow.get("INFO", 0) for window in windows)) == (21, 80)

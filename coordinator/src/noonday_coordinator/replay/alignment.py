@@ -9,8 +9,8 @@ from typing import NamedTuple
 from noonday_coordinator.replay.stamps import DAY
 from noonday_coordinator.verdict.window import WINDOW
 
-MOST_WINDOWS = 360
-"""Of the new side: an hour of ten seconds each, and longer windows for longer logs."""
+MOST_WINDOWS = 180
+"""Of the new side: half an hour of ten seconds each, and longer windows for longer logs."""
 _LEAST_WINDOWS = 6
 _ENOUGH = 0.5
 """Of the new side's time that the old one must cover."""

@@ -19,11 +19,14 @@ _LEAST_COMMON = 3
 
 @dataclass(frozen=True, slots=True)
 class Arranged:
-    """`history`: where `before` comes from, in words. `load`: how many times as busy the new side was, as far as its
-    log tells it without requests; 1.0 where requests tell it."""
+    """`known`: windows of the old side that are not compared: what they show is no news. What only compared ones show
+    is compared; taken for known, it would be left out of one side alone. `history`: where `before` comes from.
+    `load`: how many times as busy the new side was, as far as its log tells it without requests; 1.0 where those do.
+    """
 
     before: tuple[Window, ...]
     during: tuple[Window, ...]
+    known: tuple[Window, ...]
     history: str
     load: float = 1.0
 
@@ -43,18 +46,19 @@ def arrange(old: Sequence[Window], new: Sequence[Window], alignment: Alignment, 
         words = "the old release's logs from before and after the new one's"
     if len(history) < least:
         chosen = {place: beside.pop(place) for place in sorted(beside) if place % EVERY == EVERY - 1}
-        others = "what is left of it, and " if history else ""
+        rest = ", and what there is from before or after" if history else ""
         history |= _earlier(chosen, whole)
-        words = f"{others}each {EVERY}th window of the old release's logs, which then is not compared"
+        words = f"each {EVERY}th window of the old release's logs, which then is not compared{rest}"
     begin, step = alignment.new.begin, alignment.new.step
     before = tuple(replace(history[place], ends=begin + (place + 1) * step) for place in sorted(history))
     during = tuple(_joined(window, beside.get(place)) for place, window in enumerate(new))
+    known = tuple(placed[place] for place in sorted(placed) if place not in beside)
     if _with_requests(before, during):
-        return Arranged(before, during, words)
+        return Arranged(before, during, known, words)
     before, during = (tuple(map(_without_requests, windows)) for windows in (before, during))
     load = _load((*before, *during), release)
     before, during = (tuple(_weighted(window, release, load) for window in windows) for windows in (before, during))
-    return Arranged(before, during, words, load)
+    return Arranged(before, during, known, words, load)
 
 
 def _earlier(windows: Mapping[int, Window], by: int) -> dict[int, Window]:

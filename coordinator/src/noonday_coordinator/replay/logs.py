@@ -69,7 +69,7 @@ def judge_logs(old: Path, new: Path, policy: Policy | None = None) -> Outcome:
     before = windows_of_side(sides[0], spans[0], alignment.old, OLD, signer=signer, names=names)
     after = windows_of_side(sides[1], spans[1], alignment.new, release, signer=signer, names={})
     arranged = arrange(before, after, alignment, release.id)
-    trial = _trial(policy or DEFAULT_POLICY, release, before, after, arranged, alignment)
+    trial = _trial(policy or DEFAULT_POLICY, release, after, arranged, alignment)
     session, story = _judged(trial, arranged.during)
     verdict, reason, at, little = _said(session, story, after)
     return Outcome(
@@ -111,12 +111,10 @@ def _release(new: Path) -> ReleaseRef:
 def _trial(
     policy: Policy,
     release: ReleaseRef,
-    old: Sequence[Window],
     new: Sequence[Window],
     arranged: Arranged,
     alignment: Alignment,
 ) -> Trial:
-    """All of the old logs make the catalogue: what they show at any time is no news."""
     hosts = sorted({host for window in new for host in window.hosts})
     rollout = Rollout(
         id="replay",
@@ -132,7 +130,7 @@ def _trial(
         stage=Stage.EXAMINING,
         stage_since=alignment.new.begin,
     )
-    return Trial(rollout, catalogue_of(old), before=arranged.before)
+    return Trial(rollout, catalogue_of(arranged.known), before=arranged.before)
 
 
 def _judged(trial: Trial, windows: Sequence[Window]) -> tuple[RolloutSession, list[Judgement]]:

@@ -86,8 +86,9 @@ def sample_of(side: Side, span: Span, windows: Sequence[Window]) -> Sample:
 
 
 def _changed(old: HostFiles, new: HostFiles, step: float) -> bool:
-    before, after = _span_of_host(old)[1], _span_of_host(new)[0]
-    return before is not None and after is not None and before <= after + step
+    """Whether its old logs end where its new ones begin."""
+    (first, last), (begin, _) = _span_of_host(old), _span_of_host(new)
+    return first is not None and last is not None and begin is not None and first < begin and last <= begin + step
 
 
 def _span_of_host(host: HostFiles) -> tuple[float | None, float | None]:

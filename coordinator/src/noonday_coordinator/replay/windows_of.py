@@ -6,13 +6,15 @@ Pure: times come with the lines. Lines are taken as they are needed, so memory i
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from noonday_coordinator.verdict.sampler import Sampler
-from noonday_coordinator.verdict.window import WINDOW, Window
+from noonday_coordinator.verdict.window import WINDOW, HostWindow, Window
 from noonday_shared.errors import BadInput
 from noonday_shared.logs.counter import ReleaseCounter
+from noonday_shared.logs.levels import SERIOUS
 from noonday_shared.logs.records import Folder
 from noonday_shared.logs.redact import Redactor
 from noonday_shared.logs.request_ids import RequestIds
@@ -25,6 +27,8 @@ from noonday_shared.names import ReleaseRef
 Line = tuple[float, bytes]
 """When it was written, in seconds since the epoch, and what, without its newline."""
 _APP = "replay"
+MOST_KINDS = 10_000
+"""Kinds of record that are told apart, of serious levels and of others each; what goes beyond is counted by level."""
 MOST_WINDOWS = 50_000
 """A week of them; more is a wrong date rather than a log."""
 _MOST_AT_ONCE = 5000
@@ -85,7 +89,7 @@ def cut(
         return
     for reader in readers.values():
         reader.start(begin)
-    sampler, number = Sampler(since=begin), 0
+    sampler, known, number = Sampler(since=begin), _Kinds(), 0
     while begin + number * step < (until := _until(readers.values(), end)):
         _check((until - begin) / step, step)
         number += 1
@@ -93,7 +97,7 @@ def cut(
         for alias, reader in readers.items():
             for evidence in reader.tell(alias, ends - step, ends):
                 sampler.add(evidence, ends)
-        yield _named(sampler.cut(_APP, ends)[-1] if sampler.apps() else Window(ends, {}), readers)
+        yield known.bounded(_named(sampler.cut(_APP, ends)[-1] if sampler.apps() else Window(ends, {}), readers))
 
 
 def _until(readers: Iterable[_Host], end: float | None) -> float:
@@ -114,6 +118,46 @@ def _check(windows: float, step: float) -> None:
 
 def _named(window: Window, readers: Mapping[str, _Host]) -> Window:
     return Window(window.ends, {readers[alias].name: seen for alias, seen in window.hosts.items()}, window.templates)
+
+
+class _Kinds:
+    """Bounds what a log of garbage would make of the windows: every line a kind of its own."""
+
+    def __init__(self) -> None:
+        self._kept: set[str] = set()
+        self._left = {True: MOST_KINDS, False: MOST_KINDS}
+
+    def bounded(self, window: Window) -> Window:
+        late = self._learn(window)
+        if not late:
+            return window
+        hosts = {host: _less(seen, late) for host, seen in window.hosts.items()}
+        return Window(window.ends, hosts, tuple(one for one in window.templates if one.key not in late))
+
+    def _learn(self, window: Window) -> dict[str, str]:
+        """The levels of those kinds in the window that found no room."""
+        late: dict[str, str] = {}
+        for one in window.templates:
+            serious = one.level in SERIOUS
+            if one.key in self._kept:
+                continue
+            if self._left[serious]:
+                self._left[serious] -= 1
+                self._kept.add(one.key)
+            else:
+                late[one.key] = one.level
+        for seen in window.hosts.values():
+            late.update((key, late.get(key, "")) for key in seen.counts if key not in self._kept)
+        return late
+
+
+def _less(seen: HostWindow, late: Mapping[str, str]) -> HostWindow:
+    overflow = Counter(seen.overflow)
+    for key, (records, _) in seen.counts.items():
+        if key in late:
+            overflow[late[key] or "NONE"] += records
+    counts = {key: count for key, count in seen.counts.items() if key not in late}
+    return replace(seen, counts=counts, overflow=dict(overflow))
 
 
 class _Host:
