@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from noonday_coordinator.statistics.eprocess import EProcess
-from noonday_coordinator.statistics.newcomer import Newcomer
+from noonday_coordinator.statistics.newcomer import INCIDENT, Newcomer
 from noonday_coordinator.statistics.ratio_prior import RatioPrior
 from noonday_coordinator.statistics.silence import Silence
 from noonday_coordinator.statistics.window import Window
@@ -181,7 +181,7 @@ def test_history_never_proves_more_than_an_incident_allows(windows: list[tuple[f
     unit = Newcomer.of(PRIOR, history=1e6)
     for window in windows:
         unit = unit.update(*window)
-    assert unit.log_e <= unit.now.log_e + math.log(0.9 / 0.05) + 1e-9
+    assert unit.log_e <= unit.now.log_e + math.log(0.8 / INCIDENT) + 1e-9
 
 
 @FEW

@@ -4,12 +4,12 @@ Two nulls. Either the unit always had this rate: then history without it is expo
 be pooled, and E_past is large soon. Or something shared began during the rollout: then only hosts at the same time
 compare, and E_now is what there is. With a chance of `incident` for the second,
 
-    E = 1 / (10 (1 - incident) / E_past  +  10/9 incident / E_now)
+    E = 1 / (5 (1 - incident) / E_past  +  5/4 incident / E_now)
 
-keeps P(E ever >= 1 / alpha) <= alpha: by Ville's inequality the first null has a tenth of alpha, since E_past is soon
-great enough to afford it, and the second nine. Measured with four old hosts, alpha = 0.0075: when an incident brought
-a new template to all hosts, 0.1 to 0.5 times a window each, E_past alone blamed the release for 50 to 95 % of them,
-this for 0 to 1 %. A fault of 2.5 episodes a minute was found after 90 s (median), by E_now alone after 150 s.
+keeps P(E ever >= 1 / alpha) <= alpha: by Ville's inequality the first null has a fifth of alpha, since E_past is soon
+great enough to afford it, and the second the rest. Measured with four old hosts, alpha = 0.0075: when an incident
+brought a new template to all hosts, 0.1 to 0.5 times a window each, E_past alone blamed the release for 50 to 95 % of
+them, this for 1 % (of 400 each).
 
 E_past is an e-process at the instants of episodes, the first of which sets the scale and isn't counted: Perez-Ortiz,
 Lardy, de Heide and Grünwald, E-statistics, group invariance and anytime-valid testing, arXiv 2208.07610.
@@ -25,9 +25,9 @@ from noonday_coordinator.statistics.eprocess import LEAST_EPISODES, LEAST_WINDOW
 from noonday_coordinator.statistics.ratio_prior import RatioPrior
 from noonday_coordinator.statistics.window import Window
 
-INCIDENT = 0.05
-"""Chance that something shared by all hosts begins during a rollout: one rollout in twenty."""
-_PAST_SHARE = 0.1
+INCIDENT = 0.02
+"""Chance that something shared by all hosts begins during a rollout and brings this: one rollout in fifty."""
+_PAST_SHARE = 0.2
 """Of alpha."""
 
 

@@ -27,7 +27,7 @@ from noonday_shared.messages.evidence import Template
 
 LOGS = 0.7
 """Of the rollout's chance of a false alarm: what is spent on records, ..."""
-SELDOM_SHARE = 0.2
+SELDOM_SHARE = 0.1
 """Of what records have: for the known ones that were seldom seen, in the order in which they show again."""
 OPERATION: Mapping[str, float] = {"status": 0.1, "slower": 0.15, "restarts": 0.05}
 """... and on what the app does, so that a log of many kinds takes nothing from it."""

@@ -133,7 +133,7 @@ class NewWeigher:
 
 @dataclass(slots=True)
 class Unit:
-    """`tested`: by its numbers, not only counted. `x`, `y`: episodes on new and old hosts; instants are ends of windows."""
+    """`tested`: not only counted. `x`, `y`: episodes on new and old hosts; instants are windows' ends."""
 
     about: About
     tested: bool
