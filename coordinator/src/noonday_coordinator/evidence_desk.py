@@ -16,6 +16,7 @@ from noonday_coordinator.core.view import Judgement
 from noonday_coordinator.hearing import Hearing
 from noonday_coordinator.store.catalogue import CatalogueStore
 from noonday_coordinator.store.windows import Arrival, Cut, WindowStore
+from noonday_coordinator.verdict.coarser import coarser
 from noonday_coordinator.verdict.protocol import Judge, Trial
 from noonday_coordinator.verdict.sampler import SOONEST, Sampler
 from noonday_coordinator.verdict.window import WINDOW, Window
@@ -23,7 +24,11 @@ from noonday_shared.errors import NoondayError, Permanent
 from noonday_shared.messages import Evidence
 
 BEFORE = 2 * 3600.0
-"""Seconds of windows before a rollout that it is judged with."""
+"""Seconds of windows before a rollout that it is judged with, ..."""
+FINE = 600.0
+"""... of which so many as they were cut, and the older ones ..."""
+COARSE = 120.0
+"""... as windows of this length: every kind of record is looked up in each."""
 QUIET_WINDOW = 30.0
 """Seconds of a window while no rollout is under way, ..."""
 LONG_WINDOW = 60.0
@@ -153,12 +158,17 @@ class EvidenceDesk:
             _log.error("%s The rollout is judged by what is known now.", error)
             trial = None
         if trial is None:
-            before = self._windows.between(rollout.app, rollout.started_at - BEFORE, rollout.started_at)
+            before = self._before(rollout)
             app = state.app(rollout.app)
             frozen = self._catalogue.frozen(app.name, untrusted(app, rollout))
             trial = Trial(rollout, frozen, app.caveats, before)
             self._windows.keep(trial)
         return trial
+
+    def _before(self, rollout: Rollout) -> tuple[Window, ...]:
+        start = rollout.started_at
+        older = self._windows.between(rollout.app, start - BEFORE, start - FINE)
+        return (*coarser(older, COARSE), *self._windows.between(rollout.app, start - FINE, start))
 
     def _judgement(self, state: State, rollout: Rollout, now: float) -> Judgement | None:
         hearing = self._hearings.get(rollout.id)

@@ -7,13 +7,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from noonday_coordinator.verdict.window import HostWindow
+from noonday_coordinator.verdict.window import CUMULATIVE, HostWindow
 from noonday_shared.messages import Evidence
 from noonday_shared.messages.latency import BUCKETS
 
 MOST_KEYS = 20_000
 """Kinds of record that one host's window tells apart."""
-_CUMULATIVE = "cpu_seconds"
 Counts = Mapping[str, tuple[int, int]]
 
 
@@ -94,18 +93,18 @@ def _buckets(now: tuple[int, ...], before: tuple[int, ...]) -> tuple[int, ...]:
 
 def _gauges(now: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
     """Values as they are, but for the CPU time, which is cumulative: its increase, where there is one to tell."""
-    found = {name: value for name, value in sorted(now.items()) if math.isfinite(value) and name != _CUMULATIVE}
-    used, was = now.get(_CUMULATIVE), before.get(_CUMULATIVE)
+    found = {name: value for name, value in sorted(now.items()) if math.isfinite(value) and name != CUMULATIVE}
+    used, was = now.get(CUMULATIVE), before.get(CUMULATIVE)
     if used is not None and was is not None and math.isfinite(used) and used >= was:
-        found[_CUMULATIVE] = used - was
+        found[CUMULATIVE] = used - was
     return found
 
 
 def _latest(one: Mapping[str, float], two: Mapping[str, float]) -> dict[str, float]:
     found = dict(two)
-    used = [gauges[_CUMULATIVE] for gauges in (one, two) if _CUMULATIVE in gauges]
+    used = [gauges[CUMULATIVE] for gauges in (one, two) if CUMULATIVE in gauges]
     if used:
-        found[_CUMULATIVE] = sum(used)
+        found[CUMULATIVE] = sum(used)
     return dict(sorted(found.items()))
 
 

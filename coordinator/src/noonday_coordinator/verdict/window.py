@@ -10,6 +10,9 @@ from noonday_shared.messages.evidence import Template
 WINDOW = 10.0
 """Seconds that a window is long while a rollout observes the app; longer between rollouts."""
 
+CUMULATIVE = "cpu_seconds"
+"""The only gauge of which a window holds the increase."""
+
 
 @dataclass(frozen=True, slots=True)
 class HostWindow:
