@@ -157,6 +157,14 @@ def test_an_app_that_nobody_pushed_is_named_and_takes_no_room(world: World) -> N
     assert world.windows.apps() == []
 
 
+def test_an_agent_that_waits_for_its_first_release_is_not_named(world: World) -> None:
+    world.tells(app="shop", release="")
+    assert world.notices() == ""
+    world.clock.move(60.0)
+    world.engine.turn()
+    assert world.windows.apps() == []
+
+
 def test_nobody_can_shame_another_host(world: World) -> None:
     world.tells("web-1", signed_by="web-2", requests=-1)
     world.tells("web-1", signed_by="web-2", requests=5)

@@ -261,8 +261,10 @@ class Engine:
 
     def _take(self, evidence: Evidence, now: float) -> None:
         if evidence.app not in self.state.apps:
-            why = f"{evidence.host} tells of the app {evidence.app}, of which no release was ever pushed"
-            self._desk.refuse(evidence.host, "", why, now)
+            # An agent whose app still waits for its first release has nothing to tell, and says just that.
+            if evidence.release:
+                why = f"{evidence.host} tells of the app {evidence.app}, of which no release was ever pushed"
+                self._desk.refuse(evidence.host, "", why, now)
         elif self._desk.add(evidence, now):
             self._lines.add(evidence)
 
