@@ -150,7 +150,7 @@ def test_an_agent_of_another_identity_is_named_whatever_its_message_looks_like(
 
 
 def test_an_app_that_nobody_pushed_is_named_and_takes_no_room(world: World) -> None:
-    world.tells(app="shop")
+    world.tells(app="shop", release="1.0.0-aaaaaaaa")
     assert "the app shop, of which no release was ever pushed" in world.notices()
     world.clock.move(60.0)
     world.engine.turn()

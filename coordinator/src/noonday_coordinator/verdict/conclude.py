@@ -180,10 +180,10 @@ def _novelty(session: RolloutSession, caveats: Caveats) -> list[Finding]:
     new = [
         unit
         for _, unit in sorted(session.units.items())
-        if unit.x and not unit.about.known and unit.alpha and band_of(unit.about.level) == "other"
+        if unit.x and not unit.y and not unit.about.known and unit.alpha and band_of(unit.about.level) == "other"
     ]
     fresh = [unit for unit in new if unit.first_seen > session.first_new + session.settling]
-    fresh = [unit for unit in fresh if session.nearest.of(unit.about.text) is None]
+    fresh = [unit for unit in fresh if session.nearest.of(unit.about) is None]
     budget = session.novelty_budget()
     if not beyond_budget(max(len(fresh) - ALLOWANCE, 0), budget):
         return []
