@@ -6,6 +6,7 @@ one level and logger. A cluster that often makes new keys (names, free text) is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +20,7 @@ _ALIKE = 0.6
 _MOST_TOKENS = 60
 WILD = "<*>"
 _MOST_CANDIDATES = 200
+_WORD = re.compile(r"[^\W\d_]{2,}")
 _Bucket = tuple[str, str, int, str, str]
 
 
@@ -162,9 +164,14 @@ def alike(known: tuple[str, ...], other: tuple[str, ...]) -> float:
     return sum(a == b for a, b in zip(known, other, strict=False) if a != WILD) / len(known)
 
 
+def words_of(text: str) -> tuple[str, ...]:
+    """Its words alone: what marks and brackets stand around them is a matter of the format."""
+    return tuple(_WORD.findall(text)[:_MOST_TOKENS])
+
+
 def nearness(one: str, other: str) -> float:
     """How alike two texts are, 0 to 1, whatever their lengths: twice the words in common over all words."""
-    mine, theirs = tokens_of(one), tokens_of(other)
+    mine, theirs = words_of(one), words_of(other)
     left = list(theirs)
     common = 0
     for word in mine:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from noonday_coordinator.verdict.catalogue import Catalogue, Entry, nearness, tokens_of
+from noonday_coordinator.verdict.catalogue import Catalogue, Entry, nearness, words_of
 from noonday_coordinator.verdict.counting import About
 
 ALIKE = 0.5
@@ -37,9 +37,9 @@ class Nearest:
             self._by_word = {}
             for key in sorted(self._catalogue.entries):
                 entry = self._catalogue.known(key)
-                for word in set(tokens_of(entry.text)) if entry else ():
+                for word in set(words_of(entry.text)) if entry else ():
                     self._by_word.setdefault(word, []).append(key)
-        votes = Counter(key for word in sorted(set(tokens_of(text))) for key in self._by_word.get(word, ()))
+        votes = Counter(key for word in sorted(set(words_of(text))) for key in self._by_word.get(word, ()))
         best = sorted(votes, key=lambda key: (-votes[key], key))[:_CANDIDATES]
         entries = self._catalogue.entries
         scored = [(nearness(entries[key].text, text), key) for key in best]
