@@ -184,8 +184,8 @@ class Fleet:
             totals[key] = (known[0] + more, known[1] + more)
         requests = totals["requests"][0]
         return Evidence(
-            host=host, app="web", boot=1, epoch=epoch, seq=self.seq, release=release, since=START - 400, sent_at=now,
-            requests=requests, counts={key: one for key, one in totals.items() if key != "requests"},
+            host=host, app="web", boot=1, epoch=epoch, seq=self.seq, release=release, sent_at=now,
+            since=START - 400 if epoch == 1 else START, requests=requests, counts={key: one for key, one in totals.items() if key != "requests"},
             templates=(ERROR,) if ERROR.key in counts else (),
         )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from noonday_coordinator.core.state import AppOnHost, Rollout
 from noonday_coordinator.core.view import Judgement
@@ -22,7 +23,7 @@ from noonday_coordinator.verdict.protocol import Trial
 from noonday_coordinator.verdict.recent import Recent
 from noonday_coordinator.verdict.starts import Starts
 from noonday_coordinator.verdict.unit import SELDOM, KnownWeigher, NewWeigher, Row, Unit, Weigher
-from noonday_coordinator.verdict.window import Window
+from noonday_coordinator.verdict.window import HostWindow, Window
 from noonday_shared.messages.evidence import Template
 
 LOGS = 0.7
@@ -32,6 +33,10 @@ SELDOM_SHARE = 0.1
 OPERATION: Mapping[str, float] = {"status": 0.1, "slower": 0.15, "restarts": 0.05}
 """... and on what the app does, so that a log of many kinds takes nothing from it."""
 Pair = tuple[float, float]
+_CLOCKS = 1.0
+"""Seconds by which two ways to tell one instant may differ."""
+_LATE = 60.0
+"""Seconds after which nothing of before a rollout arrives: a host that has the release already is heard then."""
 LISTENED = 30
 """Units of the highest volume whose silence would be noticed."""
 HALF = 2.0
@@ -81,7 +86,7 @@ class RolloutSession:
         self.learn(window.templates)
         if not self.by_requests and not self.new_hosts and counts_requests([window]):
             self._count_by_requests()
-        arms = arms_of(window, self.release, by_requests=self.by_requests)
+        arms = arms_of(self._since_the_start(window), self.release, by_requests=self.by_requests)
         self.new_hosts |= frozenset(host for host in arms.new if arms.exposure[host])
         self.old_hosts |= frozenset(arms.old)
         counts = self._counted(arms)
@@ -172,6 +177,17 @@ class RolloutSession:
         usual = sum(e for _, e in old.values()) / len(old) if old else 0.0
         known = {host for host in self.serving if self.ends - self.serving[host] >= seconds}
         return [host for host, (_, e) in new.items() if host in known and usual >= 20 and e < usual / 20]
+
+    def _since_the_start(self, window: Window) -> Window:
+        """Without what hosts did on this release before the rollout began, as when it was there yesterday."""
+        start = self.trial.rollout.started_at - _CLOCKS
+        young = window.ends < start + _LATE
+
+        def earlier(seen: HostWindow) -> bool:
+            return window.ends - seen.seconds < start or (young and seen.age > 0 and window.ends - seen.age < start)
+
+        hosts = {host: seen for host, seen in window.hosts.items() if seen.release != self.release or not earlier(seen)}
+        return replace(window, hosts=hosts)
 
     def _count_by_requests(self) -> None:
         """The first requests come: what was counted by time before, as of servers that nobody used, says nothing."""
