@@ -185,7 +185,8 @@ class Fleet:
         requests = totals["requests"][0]
         return Evidence(
             host=host, app="web", boot=1, epoch=epoch, seq=self.seq, release=release, sent_at=now,
-            since=START - 400 if epoch == 1 else START, requests=requests, counts={key: one for key, one in totals.items() if key != "requests"},
+            since=START - 400 if epoch == 1 else START, requests=requests,
+            counts={key: one for key, one in totals.items() if key != "requests"},
             templates=(ERROR,) if ERROR.key in counts else (),
         )  # fmt: skip
 
