@@ -87,15 +87,16 @@ class _Base:
         self._weight = weight
         self._length = LONGEST[copies]
         self._arrivals = list(self._arrive(copies))
-        self._old = self._lines(Fault(), HOSTS)
+        self._old = self._lines(Fault(), HOSTS, random.Random(seed))
         self._told = {host: self._tell(host, self._old[host], Fault()) for host in HOSTS}
         self._past = _Past.of(self._told.values())
 
     def case(self, scenario: Scenario, fault: Fault) -> Case:
         hit = HOSTS if fault.everywhere or fault.everywhere_errors else (CANARY,)
-        lines = self._lines(fault, hit, new=CANARY, as_json=scenario.as_json)
+        # Of each scenario's own: with the same luck in all of them, one unlucky seed would be counted many times.
+        chance = random.Random(f"{scenario.name} {self._seed}")
+        lines = self._lines(fault, hit, chance, new=CANARY, as_json=scenario.as_json)
         if fault.garbage:
-            chance = random.Random(f"garbage {self._seed}")
             for second in range(0, round(scenario.length), FINE):
                 lines[CANARY].records[second].extend(garbage(fault.garbage, chance))
         told = {**self._told, **{host: self._tell(host, lines[host], fault, new=CANARY) for host in hit}}
@@ -103,7 +104,6 @@ class _Base:
         if scenario.skew:
             before = {**self._told, **_skew(self._told, scenario.skew)}
             past, told = _Past.of(before.values()), {**told, **_skew(told, scenario.skew)}
-        chance = random.Random(f"lost {self._seed}")
         heard = [[one for one in host if one[0] > START and chance.random() >= fault.missing] for host in told.values()]
         windows = list(_cut(past.sampler(), heard, range(FINE, round(scenario.length) + 1, FINE)))
         trial = Trial(_rollout(), past.catalogue, before=past.windows)
@@ -127,11 +127,12 @@ class _Base:
             host = HOSTS[1 + number // 5000 % (len(HOSTS) - 1)]
         return host
 
-    def _lines(self, fault: Fault, hosts: Iterable[str], *, new: str = "", as_json: bool = False) -> dict[str, Lines]:
+    def _lines(
+        self, fault: Fault, hosts: Iterable[str], chance: random.Random, *, new: str = "", as_json: bool = False
+    ) -> dict[str, Lines]:
         """What `hosts` write; the `new` one only what it writes after the start."""
         found = {host: Lines() for host in hosts}
         changes = {host: Changes(self._day, fault, host == new, as_json) for host in found}
-        chance = random.Random(f"changes {self._seed}")
         for at, host, request in self._arrivals:
             if host not in found or (at < 0 and host == new):
                 continue

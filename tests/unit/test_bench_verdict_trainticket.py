@@ -120,6 +120,13 @@ def test_another_clock_moves_no_window(day: Day) -> None:
             assert (other.hosts[host].seconds, other.hosts[host].age) == pytest.approx((seen.seconds, seen.age))
 
 
+def test_another_clock_shows_in_what_a_host_says_of_instants(day: Day) -> None:
+    fault = Fault("new", kinds=(error_kind(0.9),))
+    windows = TrainTicket(day).case(scenario(fault, skew=300.0), 1).windows
+    said = next(one.first_seen for window in windows for one in window.templates if "KeyError" in one.text)
+    assert START + 300.0 < said <= START + 420.0
+
+
 def test_half_the_weight_is_about_half_the_requests(day: Day) -> None:
     ticket = TrainTicket(day)
 
