@@ -20,9 +20,8 @@ from noonday_coordinator.verdict.usual import many_suffer, usual_of
 if TYPE_CHECKING:
     from noonday_coordinator.verdict.session import RolloutSession
 
-_MORE_INSTEAD = 20.0
 _MORE_BESIDE = 3.0
-"""Odds that a record and the known one it is like are together more than the known one was."""
+"""Odds that a record and the known one it is like, which goes on, are together more than the known one was."""
 PRESENT = 60.0
 """Seconds within which it must have shown again."""
 ALLOWANCE = 5
@@ -51,7 +50,7 @@ class Opinion:
 def opinion(session: RolloutSession, unit: Unit, caveats: Caveats) -> Opinion:
     """Of a unit that the new side has shown."""
     mark = caveats.of(unit.about)
-    found = session.nearest.of(unit.about.text) if not unit.about.known and unit.about.text else None
+    found = session.nearest.of(unit.about) if not unit.about.known and unit.about.text else None
     nearest = found[0] if found else None
     if mark is not None and (not unit.crosses or caveats.covers(mark, unit)):
         return Opinion(excuse="caveat", nearest=nearest, mark=mark)
@@ -115,8 +114,7 @@ def reworded(session: RolloutSession, unit: Unit, known: Entry) -> bool:
         return False
     expected = session.past.rate(name) * total.e_c
     goes_on = other is not None and other.x >= max(2.0, expected / 2)
-    proof = _MORE_BESIDE if goes_on else _MORE_INSTEAD
-    return process.update(*total).log_e < min(log_threshold(unit.alpha), math.log(proof))
+    return process.update(*total).log_e < (math.log(_MORE_BESIDE) if goes_on else log_threshold(unit.alpha))
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,7 @@ class RolloutSession:
         found = set()
         for _, unit in sorted(self.units.items()):
             if unit.x and not unit.about.known and unit.about.text:
-                nearest = self.nearest.of(unit.about.text)
+                nearest = self.nearest.of(unit.about)
                 if nearest is not None:
                     found.add(nearest[0].key)
         return frozenset(found)
