@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from bench.verdict.world import NEW, OLD, Fault, Knobs, World, default_policy, make_world, template
+from bench.verdict.world import NEW, OLD, Fault, Knobs, World, default_policy, known_kinds, make_world, template
 from noonday_coordinator.core.view import Judgement
 from noonday_coordinator.verdict.judge import replay
 from noonday_coordinator.verdict.window import HostWindow, Window
 
 KNOBS = Knobs(seed=3, kinds=24, history=900.0, length=300.0, per_minute=120.0)
-COLD = template("ERROR", "shop.pool", "pool is cold, it asks the database instead")
+COLD = template("pool is cold, it asks the database instead", "ERROR", "shop.pool")
 SHOWS = 6
 """Windows of a start that hold it."""
 
@@ -38,7 +38,7 @@ def world(*, canary: int, twin: int, until: int = SHOWS, twin_until: int = SHOWS
                 hosts[host] = aged(seen, n, twin if n < twin_until else 0)
         told = (*window.templates, COLD) if n == 0 else window.templates
         windows.append(replace(window, hosts=hosts, templates=told))
-    return replace(made, windows=tuple(windows))
+    return replace(made, windows=windows)
 
 
 def judged(made: World) -> list[Judgement]:
@@ -72,15 +72,13 @@ def test_what_goes_on_after_the_start_is_blamed_whatever_the_twin_wrote_in_its_o
 
 
 def test_a_known_alert_that_rises_is_not_excused_because_the_twin_shows_it_as_ever() -> None:
-    from bench.verdict.world import known_kinds
-
     alert = next(kind.key for kind in known_kinds(KNOBS) if kind.template.level == "ERROR")
     made = make_world(KNOBS, Fault("often", times=((alert, 10.0),)))
     old = max(host for host, seen in made.windows[0].hosts.items() if seen.release == OLD.id)
-    windows = tuple(
+    windows = [
         replace(one, hosts={h: aged(s, n, 0) if h == old or s.release == NEW.id else s for h, s in one.hosts.items()})
         for n, one in enumerate(made.windows)
-    )
+    ]
     assert "roll back" in verdicts(judged(replace(made, windows=windows)))
 
 
