@@ -6,7 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from bench.verdict.world import NEW, OLD, Fault, Knobs, World, default_policy, known_kinds, make_world, template
+from bench.verdict.world import (
+    NEW,
+    OLD,
+    Fault,
+    Knobs,
+    World,
+    default_policy,
+    known_kinds,
+    make_world,
+    start_kinds,
+    template,
+)
 from noonday_coordinator.core.view import Judgement
 from noonday_coordinator.verdict.judge import replay
 from noonday_coordinator.verdict.window import HostWindow, Window
@@ -80,6 +91,30 @@ def test_a_known_alert_that_rises_is_not_excused_because_the_twin_shows_it_as_ev
         for n, one in enumerate(made.windows)
     ]
     assert "roll back" in verdicts(judged(replace(made, windows=windows)))
+
+
+def test_starts_louder_than_usual_do_not_hold_where_the_twin_was_as_loud_today() -> None:
+    made = make_world(replace(KNOBS, length=120.0), Fault("loud", louder_starts=10.0))
+    old = max(host for host, seen in made.windows[0].hosts.items() if seen.release == OLD.id)
+    says = {kind.key for kind in start_kinds(KNOBS)}
+    windows = []
+    for n, window in enumerate(made.windows):
+        loud = {
+            key: shown
+            for seen in window.hosts.values()
+            if seen.release == NEW.id
+            for key, shown in seen.counts.items()
+            if key in says
+        }
+        twin = aged(replace(window.hosts[old], counts={**window.hosts[old].counts, **loud}), n, 0)
+        windows.append(replace(window, hosts={**window.hosts, old: twin}))
+
+    def of_starts(story: list[Judgement]) -> set[tuple[str, bool]]:
+        found = (one for judgement in story for one in judgement.findings if one.unit.startswith("start:"))
+        return {(one.excuse, one.holds) for one in found}
+
+    assert of_starts(judged(made)) == {("", True)}
+    assert of_starts(judged(replace(made, windows=windows))) == {("twin", False)}
 
 
 @pytest.mark.parametrize("gone", [True, False])
