@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from noonday_agent.core.journal import Stage, Way
 from noonday_agent.core.limits import Limits
 from noonday_agent.core.ways import STAGES
+from noonday_agent.journal_file import JournalFile
 from noonday_shared.errors import BadInput
-from noonday_shared.messages import Goal, Outcome, Phase
+from noonday_shared.messages import Assignment, Goal, Outcome, Phase
 from noonday_shared.release.manifest import HookFiles
 from support.fake_host import Died, FakeHost, assignment, ref
 
@@ -157,3 +160,15 @@ def test_a_new_release_that_is_asked_for_meanwhile_is_taken(stage: Stage) -> Non
     host.runner.offer(assignment(host.clock, Goal.SERVING, NEW, generation=4, previous=OLD))
     assert host.settle().outcome is Outcome.DONE
     assert host.serves == NEW.id
+
+
+def test_a_message_and_a_journal_of_before_ask_for_no_restart(tmp_path: Path) -> None:
+    host = serving_old()
+    told = assignment(host.clock, Goal.SERVING, OLD, generation=3).model_dump(mode="json", exclude={"restart_for"})
+    assert Assignment.model_validate(told).restart_for == ""
+    file = JournalFile(tmp_path / "web.json", "web")
+    file.save(host.runner.journal)
+    kept = json.loads((tmp_path / "web.json").read_text())
+    del kept["restarted_for"]
+    (tmp_path / "web.json").write_text(json.dumps(kept))
+    assert file.load() == host.runner.journal

@@ -110,6 +110,12 @@ def test_a_twin_that_did_not_come_back_is_asked_about_and_never_held_against_the
     assert story.rollout.verdict == ""
 
 
+def test_a_twin_that_stayed_in_service_is_not_said_to_be_out() -> None:
+    story = begun()
+    story.takes("web-2", Outcome.FAILED, in_service=True)
+    assert story.rollout.asked.startswith("The twin web-2 was not restarted on 1.0.0")
+
+
 def test_a_twin_that_comes_back_late_lets_the_rollout_go_on_by_itself() -> None:
     story = begun()
     story.takes("web-2", Outcome.FAILED, in_service=False)

@@ -22,7 +22,7 @@ from noonday_coordinator.core.view import Judgement
 from noonday_coordinator.verdict.judge import replay
 from noonday_coordinator.verdict.window import HostWindow, Window
 
-KNOBS = Knobs(seed=3, kinds=24, history=900.0, length=300.0, per_minute=120.0)
+KNOBS = Knobs(seed=3, kinds=24, history=600.0, length=150.0, per_minute=120.0)
 COLD = template("pool is cold, it asks the database instead", "ERROR", "shop.pool")
 SHOWS = 6
 """Windows of a start that hold it."""

@@ -92,9 +92,10 @@ def may_go_back(state: State, view: View, rollout: Rollout, touched: Iterable[st
 def serves(state: State, view: View, rollout: Rollout, host: str, now: float) -> bool:
     """Whether the host is known to be in service and stays there: not on its way out, and heard of lately."""
     enrolled = state.hosts.get(host)
-    if enrolled is None or rollout.hosts[host].state in BUSY or host == twin.under_way(state, view, rollout, now):
+    if enrolled is None or rollout.hosts[host].state in BUSY:
         return False
-    return enrolled.app(rollout.app).in_service and heard(view, rollout, host, now)
+    on_host = enrolled.app(rollout.app)
+    return on_host.in_service and heard(view, rollout, host, now) and not twin.may_leave(view, on_host, rollout, now)
 
 
 def heard(view: View, rollout: Rollout, host: str, now: float) -> bool:
@@ -103,4 +104,4 @@ def heard(view: View, rollout: Rollout, host: str, now: float) -> bool:
 
 
 def _busy(state: State, view: View, rollout: Rollout, now: float) -> int:
-    return len(rollout.in_state(*BUSY)) + bool(twin.under_way(state, view, rollout, now))
+    return len(rollout.in_state(*BUSY)) + twin.under_way(state, view, rollout, now)

@@ -42,17 +42,18 @@ def serves(on_host: AppOnHost, release: ReleaseRef) -> bool:
 
 def told(state: State, rollout: Rollout) -> str:
     """The host that was told to restart for this rollout; empty before, and once it was told something else."""
-    for name in rollout.members:
-        assigned = _on_host(state, rollout, name).assigned
-        if assigned is not None and assigned.restart_for == rollout.id:
-            return name
-    return ""
+    return next((name for name in rollout.members if _is_told(_on_host(state, rollout, name), rollout)), "")
 
 
-def under_way(state: State, view: View, rollout: Rollout, now: float) -> str:
-    """The twin while it may be out because of us; empty when there is none."""
+def under_way(state: State, view: View, rollout: Rollout, now: float) -> bool:
+    """Whether the twin may be out because of us."""
     name = told(state, rollout)
-    return name if name and not settled(_on_host(state, rollout, name)) and not _late(state, view, rollout, now) else ""
+    return bool(name) and may_leave(view, _on_host(state, rollout, name), rollout, now)
+
+
+def may_leave(view: View, on_host: AppOnHost, rollout: Rollout, now: float) -> bool:
+    """Whether this host is the twin, and in the middle of its restart or about to begin it."""
+    return _is_told(on_host, rollout) and not settled(on_host) and not _late(view, on_host, now)
 
 
 def missing(state: State, view: View, rollout: Rollout, now: float) -> str:
@@ -67,14 +68,18 @@ def missing(state: State, view: View, rollout: Rollout, now: float) -> str:
         failed = report.outcome is not Outcome.DONE
     else:
         why = f"no end of its restart was reported in {now - on_host.assigned_at:.0f} s."
-        failed = _late(state, view, rollout, now)
+        failed = _late(view, on_host, now)
     if not failed:
         return ""
-    return f"The twin {name} did not come back on {rollout.previous}, which is not the new release's fault. {why}"
+    what = "was not restarted" if on_host.in_service else "did not come back"
+    return f"The twin {name} {what} on {rollout.previous}, which is not the new release's fault. {why}"
 
 
-def _late(state: State, view: View, rollout: Rollout, now: float) -> bool:
-    on_host = _on_host(state, rollout, told(state, rollout))
+def _is_told(on_host: AppOnHost, rollout: Rollout) -> bool:
+    return on_host.assigned is not None and on_host.assigned.restart_for == rollout.id
+
+
+def _late(view: View, on_host: AppOnHost, now: float) -> bool:
     assigned = on_host.assigned
     return assigned is not None and view.in_vain(on_host.assigned_at + assigned.deadline + GRACE, GRACE, now)
 
