@@ -28,12 +28,17 @@ It goes on until Ctrl-C, with customers at http://127.0.0.1:{made.port}/. In ano
 
   noonday hosts
   noonday status
+  noonday findings r3; noonday findings {APP}   # of one rollout; of the newest
+  noonday compare {APP}
+  noonday replay r3                            # the same verdict again, from what was kept
+  noonday caveats list {APP} --all
   noonday logs {APP} --follow
   noonday history {APP}
   noonday deploy {APP} 1.0.0 --plan
   noonday deploy {APP} 1.0.0                    # an older release is a release like any other
   noonday drain web-2; noonday hosts; noonday undrain web-2
   noonday release unblock {APP} 1.2.0 --why "to see it fail again"; noonday deploy {APP} 1.2.0
+  noonday logs {APP} --only-new --follow        # meanwhile, in one more terminal
   noonday doctor
 
 Everything lies in {made.folder}: coordinator/ with apps/{APP}.toml, web-1/ and so on with agent.toml and log/,

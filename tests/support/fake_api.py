@@ -191,11 +191,11 @@ def comparison(**changes: object) -> me.Comparison:
     old = me.Side(
         hosts=("web-2", "web-3"), seconds=1200.0, requests=1800, statuses={"5xx": 2}, failed=2 / 1800, errors=40,
         error_rate=0.02, p50=0.08, p95=0.2, p99=0.9, cpu_per_request=0.004, rss=2e8,
-        balancer={"requests": 1805, "5xx": 2},
+        balancer={"requests": 1805, "5xx": 2, "response_ms": 180_500},
     )  # fmt: skip
     new = old.model_copy(
         update={"hosts": ("web-1",), "requests": 600, "statuses": {"5xx": 60}, "failed": 0.1, "p99": 65.536,
-                "restarts": 1, "balancer": {"requests": 601, "5xx": 61}}
+                "restarts": 1, "balancer": {"requests": 601, "5xx": 61, "response_ms": 120_200}}
     )  # fmt: skip
     change = me.Change(
         key="0a1b", level="ERROR", text="KeyError in <*>", known=False, here=31, there=0, rate_here=0.052, rate_there=0

@@ -79,13 +79,16 @@ def test_both_sides_stand_beside_each_other() -> None:
     assert cells["servers"] == ["web-1", "web-2, web-3", "-"]
     assert cells["requests"] == ["600", "1,800", "-"]
     assert cells["answered with 5xx"] == ["60 (10 %)", "2 (0.11 %)", "-"]
-    assert cells["ERROR records"] == ["40 (2 % of requests)", "40 (2 % of requests)", "-"]
+    assert cells["ERROR records"] == ["40", "40", "-"]
+    assert cells["ERROR episodes"] == ["2 % of requests", "2 % of requests", "-"]
     assert cells["latency p50"] == ["80 ms", "80 ms", "-"]
     assert cells["latency p99"] == ["65.536 s or more", "900 ms", "-"]
     assert cells["CPU per request"] == ["4 ms", "4 ms", "-"]
     assert cells["memory (RSS)"] == ["200 MB", "200 MB", "-"]
     assert cells["unasked restarts"] == ["1", "0", "-"]
     assert cells["LB: requests"] == ["601", "1,805", "-"]
+    assert cells["LB: mean response"] == ["200 ms", "100 ms", "-"]
+    assert not any("response_ms" in name for name in cells)
 
 
 def test_the_records_that_differ_come_with_their_rates() -> None:
@@ -95,6 +98,12 @@ def test_the_records_that_differ_come_with_their_rates() -> None:
     assert row == "ERROR 31 (5.2 % of requests) 0 (0 % of requests) new 0a1b KeyError in <*>"
     assert "the canary before:" in plain(compared(comparison(against="before")))
     assert "No kind of record differs" in plain(compared(comparison(changes=())))
+
+
+def test_kinds_that_nobody_asked_for_are_not_said_to_be_alike() -> None:
+    api = full_api()
+    result = noonday(api.on("GET", "/rollouts/web-7/compare", comparison(changes=())), "compare", "web", "--top", "0")
+    assert (result.exit_code, "No kind of record differs" in result.stdout) == (0, False), said(result)
 
 
 def change(**numbers: float) -> str:

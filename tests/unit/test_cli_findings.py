@@ -70,6 +70,14 @@ def test_a_moving_picture_has_one_line_of_each_sample_and_few_known_ones() -> No
     assert text.endswith("… and 3 more: noonday findings")
 
 
+def test_of_what_is_known_the_traces_are_left_out() -> None:
+    traced = {"samples": BLAMED.samples}
+    for one in (KNOWN, CAVEAT):
+        text = told(BLAMED, one.model_copy(update=traced))
+        assert text.count("  at pay") == 1
+        assert text.endswith("    | KeyError: 'price'\n    | KeyError: 'sum'\n    | c")
+
+
 @pytest.mark.parametrize(
     ("e", "words_of_it"), [(0.62, "0.62 to 1"), (42.3, "42 to 1"), (99.7, "100 to 1"), (5e12, "over a billion to 1")]
 )
@@ -87,6 +95,7 @@ def test_a_rollout_under_way_says_what_is_known_so_far_and_an_ended_one_its_verd
     assert text.startswith("web 1.1.0 (r7), 400 requests, 1200 on the old release; so far: hold. gone quiet.\n")
     assert text.endswith("Known after all? noonday caveats accept web KEY --reason WHY")
     assert "; verdict: promote.\nNothing found." in whole(verdict="promote")
+    assert "; no verdict.\nNothing found." in whole()
     assert "; no verdict yet.\nNothing found." in whole(live=True)
 
 

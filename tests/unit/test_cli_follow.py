@@ -69,6 +69,13 @@ def test_findings_follow_a_rollback_with_the_lines_that_prove_it() -> None:
     assert "Against the release:\n  ERROR new with 1.1.0\n    | KeyError: 'price'\n" in result.stdout
 
 
+def test_on_a_terminal_the_last_word_stands_below_what_proves_it() -> None:
+    blamed = finding("new-error", "ERROR new with 1.1.0", blames=True, samples=("KeyError: 'price'",))
+    bad = ended("rolled-back").model_copy(update={"findings": (blamed,)})
+    told = noonday(full_api().rollout(bad), *DEPLOY, terminal=True).stdout
+    assert told.rindex("Rolled back: ") > told.rindex("KeyError: 'price'")
+
+
 def test_deploy_tells_json_lines() -> None:
     api = full_api().rollout(info(), ended("rolled-back"), events=[event(1, "Stage preparing.")])
     result = noonday(api, *DEPLOY, "--json")
@@ -102,6 +109,18 @@ def test_followed_logs_are_each_told_once_over_a_restart() -> None:
     )
     asked = [request.url.params["after"] for request in api.requests if request.url.path.endswith("/logs")]
     assert asked == ["0", "7", "0", "1"]
+
+
+def test_following_only_new_lines_says_first_what_is_new_and_with_what() -> None:
+    def tell() -> Iterator[m.Logs | Exception]:
+        for release in ("1.1.0", "1.1.0", "1.2.0"):
+            yield m.Logs(app="web", new_with=release)
+        yield KeyboardInterrupt()  # type: ignore[misc]
+
+    status = m.Status(version="0", term=1, now=NOW, since=1.0, broker=m.BrokerStatus(connected=True))
+    api = FakeApi().on("GET", "/status", status).on("GET", "/apps/web/logs", *tell())
+    result = noonday(api, "logs", "web", "--only-new", "--follow")
+    assert result.stderr == "Following what is new with 1.1.0.\nFollowing what is new with 1.2.0.\n", said(result)
 
 
 def test_logs_wait_a_little_for_the_first_lines() -> None:

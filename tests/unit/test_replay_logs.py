@@ -16,6 +16,8 @@ from click.testing import CliRunner, Result
 
 from examples.logs.make import FOLDER, Server, files, logs
 from noonday_coordinator.cli.main import main
+from noonday_coordinator.cli.output import plain
+from noonday_coordinator.cli.replay_view import logs as logs_view
 from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.replay.logs import Outcome, judge_logs
 from noonday_coordinator.replay.notes import notes_on
@@ -130,7 +132,9 @@ def test_without_access_logs_it_goes_by_time_and_says_so(tmp_path: Path) -> None
     old = put(tmp_path / "old", servers("old", 0, 1, 2), without="access.log")
     found = judge_logs(old, put(tmp_path / "new", servers("new", 1, 1, 2), without="access.log"))
     assert (found.verdict, found.by_requests) == ("roll back", False)
-    assert any("There are no access lines" in note for note in notes_on(found))
+    notes = notes_on(found)
+    assert any("There are no access lines" in note for note in notes)
+    assert any(note.startswith(f"A new error in {found.least_found} different seconds ") for note in notes)
 
 
 def test_lines_without_times_are_spread_evenly_and_it_says_so(tmp_path: Path) -> None:
@@ -138,7 +142,8 @@ def test_lines_without_times_are_spread_evenly_and_it_says_so(tmp_path: Path) ->
     found = judge_logs(old, put(tmp_path / "new", servers("new", 1, 1, 2), stamped=False))
     assert (found.verdict, found.at, found.new.begin) == ("roll back", None, None)
     assert "lines tell no times" in found.alignment
-    assert any("spread evenly" in note for note in notes_on(found))
+    assert any("spread evenly" in note and "No time and no rate here" in note for note in notes_on(found))
+    assert "windows of" not in plain(logs_view(found))
 
 
 def test_too_little_is_a_hold_that_says_of_what(tmp_path: Path) -> None:

@@ -121,7 +121,9 @@ def test_a_short_beginning_of_a_key_may_mean_several(judged: Api) -> None:
     judged.engine.judge("r1", Judgement("hold", "", findings=(
         replace(NEW_ERROR, key="abcd1"), replace(NEW_ERROR, key="abcd2"))))  # fmt: skip
     assert judged.post("/apps/web/caveats/abcd/mute", WHY, 400)["text"] == "'abcd' may be abcd1, abcd2."
-    assert judged.post("/apps/web/caveats/abc/mute", WHY, 404)["rule"] == "no-such-key"
+    refused = judged.post("/apps/web/caveats/abc/mute", WHY, 404)
+    assert (refused["rule"], refused["next_action"]) == ("no-such-key", "write its first 4 characters or more")
+    assert refused["text"].startswith("'abc' is too short to stand for a key; the nearest: ")
 
 
 def test_a_caveat_is_forgotten_by_its_key_and_an_unknown_one_is_named(judged: Api) -> None:

@@ -181,6 +181,9 @@ def _unknown(app: str, given: str, found: Mapping[str, Finding], entries: Mappin
         text = f"Nothing was seen of {app} yet, so there is no {given[:80]!r} to mark."
         return not_found("no-such-key", text, f"noonday status, then noonday findings {app}")
     near = "; ".join(_named(key, one.level, one.text) for key, one in _nearest(given, about))
+    if len(given) < SHORTEST and any(key.startswith(given) for key in about):
+        text = f"{given!r} is too short to stand for a key; the nearest: {near}."
+        return not_found("no-such-key", text, f"write its first {SHORTEST} characters or more")
     text = f"{app} has no finding and no kind of record {given[:80]!r}; the nearest: {near}."
     return not_found("no-such-key", text, f"noonday findings {app} says the keys")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import click
 from rich.console import Group, RenderableType
@@ -19,6 +19,9 @@ from noonday_coordinator.words import figure
 from noonday_shared.errors import BadInput
 from noonday_shared.messages.latency import EDGES
 
+_TOGETHER = "response_ms"
+"""What a balancer calls the time of all requests together."""
+
 
 @click.command()
 @click.argument("what", metavar="APP|ROLLOUT")
@@ -34,7 +37,7 @@ def compare(session: Session, what: str, top: int) -> None:
         return session.client.get(f"/rollouts/{part(rollout)}/compare", Comparison, {"top": top})
 
     value = app_or_rollout(what, lambda: of(_newest(session, what)), lambda: of(what))
-    session.out.document(value, shown(value))
+    session.out.document(value, shown(value, kinds=top > 0))
 
 
 def _newest(session: Session, app: str) -> str:
@@ -45,7 +48,8 @@ def _newest(session: Session, app: str) -> str:
     return found[0].id
 
 
-def shown(value: Comparison) -> RenderableType:
+def shown(value: Comparison, *, kinds: bool = True) -> RenderableType:
+    """`kinds`: whether kinds of record were asked for."""
     change = f"{value.previous.version} to {value.release.version}" if value.previous else value.release.version
     head = f"{value.app} {change} ({value.rollout})"
     if value.since and value.until:
@@ -58,7 +62,7 @@ def shown(value: Comparison) -> RenderableType:
     if value.changes:
         other = "the controls" if value.against == "controls" else "the canary before"
         parts += [Text(), text(f"Records that differ most from {other}:"), _changes(value)]
-    elif value.canary.hosts and not value.words:
+    elif kinds and value.canary.hosts and not value.words:
         parts += [Text(), text("No kind of record differs by more than chance would make it.")]
     if value.canary.dropped or value.controls.dropped:
         parts.append(text("Some of the log was not read, so records are missing here.", WARN))
@@ -72,12 +76,13 @@ def _sides(value: Comparison) -> RenderableType:
         ("evidence of", lambda side: w.duration(side.seconds) if side.seconds else "-"),
         ("requests", lambda side: f"{side.requests:,}"),
         ("answered with 5xx", _failed),
-        ("ERROR records", lambda side: _errors(side, value.per)),
+        ("ERROR records", lambda side: f"{side.errors:,}"),
+        ("ERROR episodes", lambda side: _error_rate(side, value.per)),
         *((f"latency p{share}", _latency(f"p{share}")) for share in (50, 95, 99)),
         ("CPU per request", lambda side: _seconds(side.cpu_per_request)),
         ("memory (RSS)", lambda side: w.size(round(side.rss)) if side.rss else "-"),
         ("unasked restarts", lambda side: str(side.restarts)),
-        *((f"LB: {name}", _balancer(name)) for name in sorted({*value.canary.balancer, *value.controls.balancer})),
+        *_balanced(value),
     ]
     for name, cell in rows:
         sides = (value.canary, value.controls, value.before)
@@ -89,16 +94,30 @@ def _failed(side: Side) -> str:
     return "-" if side.failed is None else f"{side.statuses.get('5xx', 0):,} ({figure(100 * side.failed)} %)"
 
 
-def _errors(side: Side, per: str) -> str:
-    return f"{side.errors:,} ({w.rate(side.error_rate, per)})" if side.error_rate is not None else f"{side.errors:,}"
+def _error_rate(side: Side, per: str) -> str:
+    return "-" if side.error_rate is None else w.rate(side.error_rate, per)
 
 
 def _latency(name: str) -> Callable[[Side], str]:
     return lambda side: _seconds(getattr(side, name))
 
 
+def _balanced(value: Comparison) -> Iterator[tuple[str, Callable[[Side], str]]]:
+    """What the load balancer counted; of the time that it added up, the mean of a request."""
+    names = {*value.canary.balancer, *value.controls.balancer}
+    for name in sorted(names - {_TOGETHER}):
+        yield f"LB: {name}", _balancer(name)
+    if _TOGETHER in names:
+        yield "LB: mean response", _mean_response
+
+
 def _balancer(name: str) -> Callable[[Side], str]:
     return lambda side: f"{side.balancer.get(name, 0):,}"
+
+
+def _mean_response(side: Side) -> str:
+    requests = side.balancer.get("requests", 0)
+    return _seconds(side.balancer.get(_TOGETHER, 0) / 1000 / requests if requests else None)
 
 
 def _seconds(value: float | None) -> str:

@@ -53,7 +53,9 @@ def _head(value: m.Findings) -> str:
     if value.verdict:
         parts.append(f"{'so far' if value.live else 'verdict'}: {value.verdict}")
     reason = w.one_line(value.verdict_reason).rstrip(".")
-    return "; ".join(parts) + (f". {reason}." if reason else "." if value.verdict else "; no verdict yet.")
+    return "; ".join(parts) + (
+        f". {reason}." if reason else "." if value.verdict else "; no verdict yet." if value.live else "; no verdict."
+    )
 
 
 _AGAINST = "Against the release"
@@ -93,11 +95,13 @@ def _finding(one: m.FindingReply, style: str, *, brief: bool, known: bool) -> li
         lines.append(text(f"    {detail}", DIM))
     if one.nearest:
         lines.append(text(f"    most like the known: {w.one_line(one.nearest)}", DIM))
+    # Nobody has to be shown again why what is known is an error, and its traces would hide the rest.
+    short = brief or known
     for sample in one.samples[:SAMPLES]:
         every = sample.splitlines()
-        told = every[: 1 if brief else SAMPLE_LINES]
+        told = every[: 1 if short else SAMPLE_LINES]
         lines += [text(f"    | {line}", DIM) for line in told]
-        if len(told) < len(every) and not brief:
+        if len(told) < len(every) and not short:
             lines.append(text(f"    | … {len(every) - len(told)} more lines", DIM))
     return lines
 

@@ -70,9 +70,10 @@ class Follower:
             self.out.note(f"Next: {w.answers(info.app)}; then noonday show {info.id} --follow")
             return Exit.ASKS
         self.out.record("end", info)
-        if not self.out.live:
-            if info.dry_run:
-                self.out.show(w.dry_run(info.would))
+        if not self.out.live and info.dry_run:
+            self.out.show(w.dry_run(info.would))
+        if not self.out.live or info.findings:
+            # What proves the findings may have moved the picture's head off the screen.
             self.out.show(w.ending(info))
         return of_rollout(info.end)
 

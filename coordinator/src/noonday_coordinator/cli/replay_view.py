@@ -31,7 +31,7 @@ def rollout(value: Replay) -> RenderableType:
     parts += [Text(), text("What the evidence said, and from when on:")]
     parts += [text(f"  {line}") for line in _changes(value)]
     parts += [text(f"  until {w.at_time(value.until)}; nobody knows what would have come after", DIM)]
-    return Group(*parts, Text(), *findings(value.findings))
+    return Group(*parts, Text(), *(findings(value.findings) or [text("Nothing found.")]))
 
 
 def logs(outcome: Outcome) -> RenderableType:
@@ -40,7 +40,7 @@ def logs(outcome: Outcome) -> RenderableType:
     rows = [
         ("old", _side(outcome.old)),
         ("new", _side(outcome.new)),
-        ("aligned", f"{outcome.alignment}; windows of {outcome.window:g} s"),
+        ("aligned", _aligned(outcome)),
         ("history", outcome.history),
     ]
     parts: list[RenderableType] = [labelled(rows), Text()]
@@ -71,6 +71,12 @@ def _replies(outcome: Outcome) -> list[FindingReply]:
         FindingReply.model_validate({**asdict(one), "first_seen": None if undated else one.first_seen or None})
         for one in outcome.findings
     ]
+
+
+def _aligned(outcome: Outcome) -> str:
+    # Without times the length of a window is that of none.
+    dated = outcome.new.begin is not None
+    return f"{outcome.alignment}; windows of {outcome.window:g} s" if dated else outcome.alignment
 
 
 def _side(side: Sample) -> str:

@@ -51,7 +51,7 @@ def logs(session: Session, *, app: str, host: str, only_new: bool, follow: bool)
     """
     ask = _asker(session, app, host, only_new=only_new)
     if follow:
-        _Lines(session, ask).follow()
+        _Lines(session, ask, only_new=only_new).follow()
         return
     value = ask(0)
     deadline = session.clock.monotonic() + FIRST_LINES_WITHIN
@@ -77,9 +77,12 @@ class _Lines:
 
     session: Session
     ask: Callable[[int], m.Logs]
+    only_new: bool = False
+    """Then long silence is what is hoped for, so it is said first what is listened for."""
     _after: int = field(default=0, init=False)
     _since: float = field(default=0.0, init=False)
     _lost: bool = field(default=False, init=False)
+    _new_with: str = field(default="", init=False)
 
     def follow(self) -> None:
         self._since = self._listening_since()
@@ -101,6 +104,9 @@ class _Lines:
             self.session.out.note("The coordinator answers again.")
         value = self.ask(self._after)
         self._after = value.last
+        if self.only_new and value.new_with != self._new_with:
+            self._new_with = value.new_with
+            self.session.out.note(f"Following what is new with {value.new_with}.")
         return value.lines
 
     def _listening_since(self) -> float:

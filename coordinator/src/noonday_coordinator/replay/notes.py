@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from noonday_coordinator.replay.files import PER_SECOND
 from noonday_coordinator.replay.logs import Outcome
 from noonday_coordinator.replay.sides import Sample
 from noonday_coordinator.verdict.wording import listed, span
@@ -18,11 +19,14 @@ def notes_on(outcome: Outcome) -> tuple[str, ...]:
 
 
 def _power(outcome: Outcome) -> Iterator[str]:
-    least, what = outcome.least_found, "requests" if outcome.by_requests else "seconds"
+    least = outcome.least_found
     if least is None:
         return
-    share = f" ({100 * least / outcome.requests:.2g} % of them)" if outcome.by_requests and outcome.requests else ""
-    yield f"A new error that {least} {what} met{share} would have been blamed; one that fewer met would not."
+    share = f" ({100 * least / outcome.requests:.2g} % of them)" if outcome.requests else ""
+    if not outcome.by_requests:
+        yield f"A new error in {least} different seconds would have been blamed; one in fewer would not."
+        return
+    yield f"A new error that {least} requests met{share} would have been blamed; one that fewer met would not."
 
 
 def _load(outcome: Outcome) -> Iterator[str]:
@@ -55,7 +59,10 @@ def _time(outcome: Outcome) -> Iterator[str]:
 
 def _undated(side: Sample, name: str) -> str:
     if side.begin is None:
-        return f"The lines of the {name} logs tell no times: they were spread evenly, and when something began is open."
+        return (
+            f"The lines of the {name} logs tell no times: they were spread evenly, {PER_SECOND:g} to a second. No time "
+            "and no rate here is a clock's, and when something began is open."
+        )
     return f"Lines of {listed(side.undated)} ({name}) tell no times, so they were spread evenly."
 
 
