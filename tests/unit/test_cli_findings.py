@@ -6,10 +6,12 @@ import pytest
 from rich.console import Group
 
 from noonday_coordinator.api import models as m
+from noonday_coordinator.api.models_replay import Replay
 from noonday_coordinator.cli import words
 from noonday_coordinator.cli.findings import FEW, SAMPLE_LINES, findings, report
 from noonday_coordinator.cli.live import view
 from noonday_coordinator.cli.output import plain
+from noonday_coordinator.cli.replay_view import rollout as replayed
 from support.fake_api import NEW, NOW, finding, full_api, info
 from support.noonday_command import noonday, own_home, said
 
@@ -135,3 +137,11 @@ def test_neither_an_app_nor_a_rollout_is_said_as_what_it_looks_like() -> None:
     result = noonday(api, "findings", "shop", "--json")
     assert json.loads(result.stderr)["rule"] == "no-such-app"
     assert result.exit_code == 2, said(result)
+
+
+def test_a_rollout_judged_again_without_a_finding_says_so() -> None:
+    nothing = Replay(
+        rollout="r1", app="web", release=NEW, by_policy=False, same=True, verdict="promote", reason="", started_at=NOW,
+        until=NOW, windows=3,
+    )  # fmt: skip
+    assert plain(replayed(nothing)).endswith("\nNothing found.")

@@ -15,12 +15,12 @@ def judging(policy: Policy) -> tuple[str, ...]:
     told = [
         f"a false alarm in at most {100 * policy.sensitivity:g} of 100 rollouts; "
         f"{policy.least_new_errors} episodes of one new error can turn it back, fewer hold it",
-        f"on hold {latest:g} s after the examine began: {_ON_HOLD[policy.on_hold]}",
-        *map(_override, policy.overrides),
     ]
-    if policy.dry_run:
-        told.insert(0, "DRY RUN: it only judges; whatever the evidence says, the release goes on")
-    return tuple(told)
+    # A dry run waits for no hold to pass.
+    hold = f"on hold {latest:g} s after the examine began: {_ON_HOLD[policy.on_hold]}"
+    dry_run = "DRY RUN: it only judges; whatever the evidence says, the release goes on"
+    told = [dry_run, *told] if policy.dry_run else [*told, hold]
+    return (*told, *map(_override, policy.overrides))
 
 
 def would(rollout: Rollout, judgement: Judgement) -> str:
