@@ -47,7 +47,7 @@ class Rules:
     def noticed(self, host: SimulatedHost, effect: Effect) -> None:
         """An agent changed its host."""
         match effect.kind:
-            case "out" if effect.way is Way.FORWARD or effect.way is Way.LEAVE:
+            case "out" if effect.way in (Way.FORWARD, Way.RENEW, Way.LEAVE):
                 self._never_the_last(host, effect)
                 if (host.name, effect.generation) in self._forward:
                     self._within_limit(out=[one.name for one in self._hosts.values() if one.out_cause == "us"])
@@ -77,7 +77,7 @@ class Rules:
                 self._back.pop(release.version, None)
             case e.Assigned(host, _, generation, _, release, rollout=rollout):
                 self._assigned_at[host, generation] = record.at
-                if rollout and self._rollouts[rollout].release == release:
+                if rollout and (record.event.restart_for or self._rollouts[rollout].release == release):
                     self._forward.add((host, generation))
             case e.HostJudged(_, host, HostState.LOST | HostState.FAILED) if self._hosts[host].out_cause == "us":
                 self._excused.add(host)

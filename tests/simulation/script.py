@@ -85,7 +85,7 @@ def script(seed: int) -> Script:
     return Script(
         seed=seed,
         hosts=hosts,
-        policy=_policy(chance, len(hosts)),
+        policy=_policy(chance, len(hosts)).model_copy(update={"twin_control": seed % 3 == 0}),
         limits=_limits(chance),
         serving_before=chance.random() < 0.5,
         checked=chance.random() < 0.7,

@@ -257,6 +257,7 @@ def assignment(
     previous: ReleaseRef | None = None,
     term: int = 1,
     deadline: float = 600.0,
+    restart_for: str = "",
 ) -> Assignment:
     return Assignment(
         app="web",
@@ -268,6 +269,7 @@ def assignment(
         source="http://127.0.0.1/web.tar.gz" if release else "",
         previous=previous,
         rollout="r1",
+        restart_for=restart_for,
         issued_at=clock.now(),
         expires_at=clock.now() + 900.0,
         deadline=deadline,

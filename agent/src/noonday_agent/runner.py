@@ -161,8 +161,8 @@ class AppRunner:
     def _prune(self) -> None:
         """Old releases go; what is live, was proven or is named as previous stays."""
         journal = self._journal
-        if journal.outcome is not Outcome.DONE or journal.assignment is None:
-            return
+        if journal.outcome is not Outcome.DONE or journal.assignment is None or journal.assignment.restart_for:
+            return  # with a restart the release that the rollout prepared here is not named, and still to come
         kept = {journal.proven, journal.assignment.release, journal.assignment.previous}
         try:
             self._releases.prune({one.id for one in kept if one is not None})

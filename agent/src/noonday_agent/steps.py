@@ -125,7 +125,7 @@ class Steps:
                 self._parts.releases.check()
             except NoondayError as error:
                 return (error,)
-        return self._parts.pool.problems() if attempt.way in (Way.FORWARD, Way.LEAVE) else ()
+        return self._parts.pool.problems() if attempt.way in (Way.FORWARD, Way.RENEW, Way.LEAVE) else ()
 
     def _wait_idle(self) -> Result:
         pool = self._parts.pool

@@ -69,6 +69,7 @@ class Outgoing:
             source=self._source(assigned.app, assigned.release) if assigned.release else "",
             previous=assigned.previous,
             rollout=assigned.rollout,
+            restart_for=assigned.restart_for,
             deadline=assigned.deadline,
             issued_at=now,
             expires_at=until,

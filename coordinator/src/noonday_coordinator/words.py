@@ -173,6 +173,8 @@ def _assigned(event: e.Assigned) -> str:
     match event.goal.value:
         case "prepared":
             wish = f"prepare {release}"
+        case "serving" if event.restart_for:
+            wish = f"restart on {release}, as the canary's twin,"
         case "serving":
             wish = f"serve {release}"
         case _:

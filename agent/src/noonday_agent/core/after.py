@@ -22,6 +22,9 @@ WAITS = {
 }
 """What each stage that may answer `Again` waits for."""
 
+_BY_CHOICE = (Way.FORWARD, Way.RENEW)
+"""Ways of a host that serves well: until its restart it loses nothing by staying as it is."""
+
 
 def about_to(journal: Journal) -> Journal:
     """The journal to keep before the stage is executed: a stage with an effect that must not repeat is marked."""
@@ -85,7 +88,7 @@ def _again(
         return turn_back(journal, attempt, _late(attempt, now - attempt.started_at, trouble), now)
     if waited < limits.of(attempt.stage) or attempt.way is Way.STRANDED:
         return _waiting(journal, replace(attempt, good=0), trouble)
-    if attempt.stage is Stage.WAIT_IDLE and (limits.on_busy == "proceed" or attempt.way is not Way.FORWARD):
+    if attempt.stage is Stage.WAIT_IDLE and (limits.on_busy == "proceed" or attempt.way not in _BY_CHOICE):
         return _next(journal, attempt, now)
     return turn_back(journal, attempt, _late(attempt, waited, trouble), now)
 
@@ -104,9 +107,9 @@ def _failed(journal: Journal, attempt: Attempt, trouble: Trouble, now: float, *,
     journal = _timed(journal, attempt, now)
     if attempt.stage is Stage.RETURN:
         return _waiting(journal, attempt, trouble)  # nothing better is known than to try again
-    if attempt.stage is Stage.DRAIN and not changed and attempt.way in (Way.FORWARD, Way.LEAVE):
+    if attempt.stage is Stage.DRAIN and not changed and attempt.way in (*_BY_CHOICE, Way.LEAVE):
         return finish(replace(journal, out_by_us=attempt.was_out), Outcome.FAILED, trouble)
-    if attempt.stage is Stage.SWITCH and not changed and attempt.way is Way.FORWARD:
+    if attempt.stage is Stage.SWITCH and not changed and attempt.way in _BY_CHOICE:
         attempt = replace(attempt, switched=False)
     return turn_back(journal, _ordered(attempt), trouble, now)
 

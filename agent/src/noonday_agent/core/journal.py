@@ -64,6 +64,8 @@ class Way(StrEnum):
     """DRAIN and WAIT_IDLE: the goal is to be out."""
     RESUME = "resume"
     """WARM_UP to CONFIRM: back into the load balancer with what is live."""
+    RENEW = "renew"
+    """DRAIN to CONFIRM, without hooks, to the release that is live: a restart that was asked for."""
     BACK = "back"
     """DRAIN to CONFIRM, to `previous`, without hooks."""
     STRANDED = "stranded"
@@ -120,6 +122,8 @@ class Journal:
     """The release last proven to run and healthy here."""
     moved: bool = False
     """`current` was moved, or may have been, and nothing was proven to run since."""
+    restarted_for: str = ""
+    """The rollout for which the app was last restarted on its own release, or is being: each asks once."""
     attempt: Attempt | None = None
     out_by_us: bool = False
     """We took the app out of its load balancers and did not put it back."""

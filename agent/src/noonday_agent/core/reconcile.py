@@ -75,7 +75,7 @@ def _superseded(journal: Journal, attempt: Attempt, facts: Facts, now: float) ->
 
 def _wants(assignment: Assignment, attempt: Attempt) -> bool:
     match attempt.way:
-        case Way.FORWARD | Way.ADOPT:
+        case Way.FORWARD | Way.ADOPT | Way.RENEW:
             return assignment.goal is Goal.SERVING and assignment.release == attempt.target
         case Way.PREPARE:
             return assignment.goal is Goal.PREPARED and assignment.release == attempt.target
@@ -109,6 +109,9 @@ def _serve(journal: Journal, assignment: Assignment, facts: Facts, now: float) -
         if journal.proven != target or journal.moved:
             previous = _kept(assignment, facts)
             return begin(journal, assignment, Way.ADOPT, Stage.PROVE, now, previous=previous)
+        if assignment.restart_for not in ("", journal.restarted_for):
+            renewed = replace(journal, restarted_for=assignment.restart_for)
+            return begin(renewed, assignment, Way.RENEW, Stage.DRAIN, now, previous=facts.live)
         if not journal.out_by_us:
             return finish(journal, Outcome.DONE)
         return begin(journal, assignment, Way.RESUME, Stage.WARM_UP, now, previous=facts.live)

@@ -40,11 +40,12 @@ def take(journal: Journal, assignment: Assignment, *, host: str, now: float) -> 
 
 def same_work(one: Assignment, other: Assignment) -> bool:
     """Whether both ask for the same state under the same generation."""
-    return (one.generation, one.goal, one.release, one.previous) == (
+    return (one.generation, one.goal, one.release, one.previous, one.restart_for) == (
         other.generation,
         other.goal,
         other.release,
         other.previous,
+        other.restart_for,
     )
 
 

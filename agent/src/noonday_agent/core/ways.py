@@ -16,6 +16,7 @@ STAGES: dict[Way, tuple[Stage, ...]] = {
     Way.ADOPT: _ARRIVE,
     Way.LEAVE: (Stage.DRAIN, Stage.WAIT_IDLE),
     Way.RESUME: (Stage.WARM_UP, Stage.RETURN, Stage.CONFIRM),
+    Way.RENEW: (Stage.DRAIN, Stage.WAIT_IDLE, Stage.SWITCH, Stage.RESTART, *_ARRIVE),
     Way.BACK: (Stage.DRAIN, Stage.WAIT_IDLE, Stage.SWITCH, Stage.RESTART, *_ARRIVE),
     Way.STRANDED: (Stage.DRAIN, Stage.SWITCH, Stage.RESTART, *_ARRIVE),
 }
@@ -67,7 +68,9 @@ def turn_back(journal: Journal, attempt: Attempt, why: Trouble, now: float) -> J
             return _strand(journal, attempt, why, now)
         case Way.FORWARD if attempt.stage in (Stage.PREPARE, Stage.PRE_ACTIVATE):
             return finish(journal, Outcome.FAILED, why)
-        case Way.FORWARD | Way.LEAVE:
+        case Way.RENEW if attempt.switched:
+            return _strand(journal, attempt, why, now)  # there is no other release that would be better
+        case Way.FORWARD | Way.LEAVE | Way.RENEW:
             return _go_back(journal, replace(attempt, way=Way.BACK, why=why), why, now)
 
 
@@ -85,7 +88,7 @@ def arrive(journal: Journal, attempt: Attempt) -> Journal:
     match attempt.way:
         case Way.PREPARE | Way.LEAVE | Way.RESUME:
             return finish(journal, Outcome.DONE)
-        case Way.FORWARD | Way.ADOPT:
+        case Way.FORWARD | Way.ADOPT | Way.RENEW:
             return finish(replace(journal, proven=attempt.target), Outcome.DONE)
         case Way.BACK:
             return finish(journal, Outcome.REVERTED if attempt.switched else Outcome.FAILED, attempt.why)

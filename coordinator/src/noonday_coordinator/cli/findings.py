@@ -77,7 +77,7 @@ _TITLES = (
 def _title(one: m.FindingReply) -> str:
     if one.blames:
         return _AGAINST
-    if one.kind == "shared-trouble" or one.excuse == "shared":
+    if one.kind == "shared-trouble" or one.excuse in ("shared", "twin"):
         return _SHARED
     if one.excuse == "caveat":
         return _CAVEATS

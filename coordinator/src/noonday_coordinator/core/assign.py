@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from noonday_coordinator.core import twin
 from noonday_coordinator.core.events import Assigned, Event, HostJudged
 from noonday_coordinator.core.plan import drain_limit
 from noonday_coordinator.core.state import HostState, Rollout, State
@@ -22,6 +23,7 @@ def assign(
     release: ReleaseRef,
     *,
     previous: ReleaseRef | None,
+    restart_for: str = "",
 ) -> list[Event]:
     """One assignment for each of `hosts`, numbered on from the greatest generation."""
     deadline = rollout.policy.prepare_within if goal is Goal.PREPARED else rollout.policy.host_within
@@ -36,6 +38,7 @@ def assign(
             rollout=rollout.id,
             deadline=max(deadline, 1.0),
             observe=True,
+            restart_for=restart_for,
         )
         for number, host in enumerate(hosts, 1)
     ]
@@ -48,11 +51,16 @@ def move_on(state: State, rollout: Rollout, hosts: list[str], release: ReleaseRe
     return [*assigned, *(HostJudged(rollout.id, host, to) for host in hosts)]
 
 
+def restart_twin(state: State, rollout: Rollout, host: str, release: ReleaseRef) -> list[Event]:
+    """The host goes through the steps of a release on `release`, which it serves already."""
+    return assign(state, rollout, [host], Goal.SERVING, release, previous=None, restart_for=rollout.id)
+
+
 def may_move(state: State, view: View, rollout: Rollout, waiting: Iterable[str], now: float) -> list[str]:
     """Hosts that may be taken out now, in the given order. One that is out already costs no capacity; one that is
     silent is waited for, since nobody knows when it would begin."""
     limit = drain_limit(rollout.policy, len(rollout.members), allow_outage=True)
-    busy = len(rollout.in_state(*BUSY))
+    busy = _busy(state, view, rollout, now)
     missing = {host for host in rollout.members if not serves(state, view, rollout, host, now)}
     chosen: list[str] = []
     for host in waiting:
@@ -69,7 +77,7 @@ def may_go_back(state: State, view: View, rollout: Rollout, touched: Iterable[st
     """As `may_move` for the way back: hosts that are out for reasons of their own don't keep a bad release in service,
     but the last host in service stays there."""
     limit = drain_limit(rollout.policy, len(rollout.members), allow_outage=True)
-    busy = len(rollout.in_state(*BUSY))
+    busy = _busy(state, view, rollout, now)
     serving = {host for host in rollout.members if serves(state, view, rollout, host, now)}
     chosen: list[str] = []
     for host in touched:
@@ -86,9 +94,14 @@ def serves(state: State, view: View, rollout: Rollout, host: str, now: float) ->
     enrolled = state.hosts.get(host)
     if enrolled is None or rollout.hosts[host].state in BUSY:
         return False
-    return enrolled.app(rollout.app).in_service and heard(view, rollout, host, now)
+    on_host = enrolled.app(rollout.app)
+    return on_host.in_service and heard(view, rollout, host, now) and not twin.may_leave(view, on_host, rollout, now)
 
 
 def heard(view: View, rollout: Rollout, host: str, now: float) -> bool:
     """Whether the host said anything lately."""
     return view.silent_for(host, now) <= rollout.policy.unreachable_after
+
+
+def _busy(state: State, view: View, rollout: Rollout, now: float) -> int:
+    return len(rollout.in_state(*BUSY)) + twin.under_way(state, view, rollout, now)

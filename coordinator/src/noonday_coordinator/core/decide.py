@@ -5,8 +5,9 @@ Each call gives the events of one cause. The engine folds them and asks again un
 
 from __future__ import annotations
 
+from noonday_coordinator.core import twin
 from noonday_coordinator.core.absorb import absorb, settled
-from noonday_coordinator.core.assign import assign, may_move, move_on
+from noonday_coordinator.core.assign import assign, may_move, move_on, restart_twin
 from noonday_coordinator.core.events import (
     Asked,
     Assigned,
@@ -83,9 +84,16 @@ def _preparing(state: State, view: View, rollout: Rollout, now: float) -> list[E
 def _rolling(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
     wave = rollout.waves[rollout.wave]
     states = {host: rollout.hosts[host].state for host in wave}
-    if all(one is HostState.SERVING for one in states.values()):
-        return [] if rollout.paused_by else _wave_done(rollout, now)
-    if rollout.paused_by or (rollout.wave > 1 and now < rollout.stage_since + rollout.policy.wave_pause):
+    arrived = all(one is HostState.SERVING for one in states.values())
+    if rollout.paused_by:
+        return []
+    if rollout.wave == 0 and twin.wanted(rollout):
+        of_twin = _twin(state, view, rollout, now, arrived=arrived)
+        if of_twin is not None:
+            return of_twin
+    if arrived:
+        return _wave_done(rollout, now)
+    if rollout.wave > 1 and now < rollout.stage_since + rollout.policy.wave_pause:
         return []
     waiting = [host for host, one in states.items() if one in (HostState.PREPARED, HostState.WAITING)]
     trouble = suffers_everywhere(rollout, view) if rollout.wave > 0 else ""
@@ -94,7 +102,24 @@ def _rolling(state: State, view: View, rollout: Rollout, now: float) -> list[Eve
     chosen = may_move(state, view, rollout, waiting, now)
     if chosen:
         return move_on(state, rollout, chosen, rollout.release, HostState.WORKING)
-    return _stuck(rollout, waiting, now)
+    return [] if twin.under_way(state, view, rollout, now) else _stuck(rollout, waiting, now)
+
+
+def _twin(state: State, view: View, rollout: Rollout, now: float, *, arrived: bool) -> list[Event] | None:
+    """It goes first, since what it does puts nobody on the new release. None: the canary goes on meanwhile.
+
+    `arrived`: the canary serves. A twin that could not begin before is done without.
+    """
+    why = twin.missing(state, view, rollout, now)
+    if why:
+        answers = f"noonday promote {rollout.app} (goes on without it), or noonday rollback {rollout.app}"
+        return [] if rollout.asked else [Asked(rollout.id, f"{why} Answer: {answers}")]
+    if twin.under_way(state, view, rollout, now):
+        return [] if arrived else None
+    host = "" if arrived else twin.candidate(state, view, rollout, now)
+    if host and rollout.previous and may_move(state, view, rollout, [host], now):
+        return restart_twin(state, rollout, host, rollout.previous)
+    return None
 
 
 def _wait_for_better(rollout: Rollout, waiting: list[str], trouble: str, now: float) -> list[Event]:
@@ -206,7 +231,7 @@ def _settle(state: State) -> list[Event]:
             rollout = state.rollouts.get(assigned.rollout) if assigned else None
             if assigned is None or not assigned.observe or rollout is None or rollout.end is None:
                 continue
-            if rollout.hosts[host.name].state is HostState.LOST or not settled(on_host):
+            if rollout.hosts[host.name].state is HostState.LOST or not (settled(on_host) or assigned.restart_for):
                 continue  # another assignment would make it try again, forth and back
             if report is not None and report.proven is not None:
                 number = state.generation + len(events) + 1

@@ -166,6 +166,8 @@ class Assigned:
     rollout: str = ""
     deadline: float = 600.0
     observe: bool = False
+    restart_for: str = ""
+    """Id of the rollout for which the host, its twin, restarts the app on the release that it serves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from noonday_coordinator.core import twin
 from noonday_coordinator.core.assign import heard, may_go_back, move_on
 from noonday_coordinator.core.events import End, Event, RolloutEnded
 from noonday_coordinator.core.state import TOUCHED, HostState, Rollout, State
@@ -11,8 +12,9 @@ from noonday_coordinator.core.view import View
 def go_back(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
     """Bring the touched hosts back, or end the rollout when all are."""
     touched = [host for host in reversed(rollout.members) if rollout.hosts[host].state in TOUCHED]
+    under_way = rollout.in_state(HostState.GOING_BACK) or twin.under_way(state, view, rollout, now)
     if not touched:
-        return [] if rollout.in_state(HostState.GOING_BACK) else [_ended(rollout)]
+        return [] if under_way else [_ended(rollout)]
     if rollout.previous is None:
         stay = f"{rollout.reason} There is no previous release, so {', '.join(touched)} can't go back."
         return [RolloutEnded(rollout.id, End.FAILED, stay)]
@@ -23,13 +25,13 @@ def go_back(state: State, view: View, rollout: Rollout, now: float) -> list[Even
     chosen = at_once or may_go_back(state, view, rollout, in_turn, now)
     if chosen:
         return move_on(state, rollout, chosen, rollout.previous, HostState.GOING_BACK)
-    return _stuck(rollout, touched, now)
+    return [] if under_way else _stuck(rollout, touched, now)
 
 
 def _stuck(rollout: Rollout, touched: list[str], now: float) -> list[Event]:
     """The only host in service has the release that should go: after a host's whole time a person has to look."""
     since = max(rollout.stage_since, *(member.since for member in rollout.hosts.values()))
-    if rollout.in_state(HostState.GOING_BACK) or now < since + rollout.policy.host_within:
+    if now < since + rollout.policy.host_within:
         return []
     why = f"{rollout.reason} {touched[0]} is the last host in service, so it keeps {rollout.release}: mend the others"
     return [RolloutEnded(rollout.id, End.FAILED, why)]

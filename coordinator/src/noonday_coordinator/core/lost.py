@@ -20,7 +20,7 @@ def valid_until(state: State, view: View, host: str, app: str, now: float, longe
     if assigned is None or rollout is None or assigned.goal is not Goal.SERVING or _taken(on_host):
         return now + longest
     match rollout.hosts[host].state:
-        case state_ if state_ in BUSY and rollout.end is None:
+        case state_ if (state_ in BUSY or assigned.restart_for) and rollout.end is None:
             return max(now, min(now + longest, on_host.assigned_at + assigned.deadline))
         case HostState.LOST if _may_return(state, view, rollout, host, now):
             return now + min(longest, rollout.policy.unreachable_after)

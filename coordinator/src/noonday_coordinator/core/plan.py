@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from noonday_coordinator.core import twin
 from noonday_coordinator.core.policy import Policy, share_of
 from noonday_coordinator.core.state import Host, State
 from noonday_coordinator.core.view import View
@@ -61,7 +62,7 @@ def plan_deploy(
         waves=waves,
         limit=limit,
         nothing_to_do=False,
-        checks=_checks(policy, app.current, waves),
+        checks=(*_checks(policy, app.current, waves), *_twin(state, policy, app.current, waves)),
         seconds=_estimate(policy, waves, limit, first=app.current is None),
     )
 
@@ -167,6 +168,19 @@ def _checks(policy: Policy, previous: ReleaseRef | None, waves: tuple[tuple[str,
     ]
     checks += [f"a person says yes after {gate if gate == 'canary' else f'wave {gate}'}" for gate in policy.gates]
     return tuple(checks)
+
+
+def _twin(
+    state: State, policy: Policy, previous: ReleaseRef | None, waves: tuple[tuple[str, ...], ...]
+) -> tuple[str, ...]:
+    if not policy.twin_control or previous is None:
+        return ()
+    if policy.examine <= 0:
+        return ("no twin control, since nothing is examined",)
+    for name in (host for wave in waves[1:] for host in wave):
+        if twin.serves(state.hosts[name].app(policy.app), previous):
+            return (f"{name} is restarted on {previous.version} beside the canary, to compare starts at equal age",)
+    return (f"no twin control, since no host of a later wave serves {previous.version} well",)
 
 
 def _estimate(policy: Policy, waves: tuple[tuple[str, ...], ...], limit: int, *, first: bool) -> float:

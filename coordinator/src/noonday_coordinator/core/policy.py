@@ -88,6 +88,11 @@ class Policy(Settings):
     )
     on_hold: Literal["ask", "promote", "rollback"] = Field(default="ask", description="what a hold that lasts does")
     dry_run: bool = Field(default=False, description="judge and say what would have been done, but never act on it")
+    twin_control: bool = Field(
+        default=False,
+        description="restart one old-release host beside the canary, on its own release, so that starts are compared "
+        "at equal age",
+    )
     overrides: tuple[Override, ...] = Field(default=(), max_length=100, description="what single units do")
     waves: tuple[Share, ...] = Field(default=("100%",), min_length=1, description="sizes of the waves after the canary")
     wave_pause: Seconds = Field(default=0.0, description="between two waves; judging goes on")

@@ -32,7 +32,7 @@ QUIET = 300.0
 _MOST_LOOKED_AT = 50
 _MOST_TOLD = 3
 
-Excuse = Literal["", "over", "caveat", "shared", "reworded", "asked to hold", "information"]
+Excuse = Literal["", "over", "caveat", "shared", "reworded", "twin", "asked to hold", "information"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,8 @@ def opinion(session: RolloutSession, unit: Unit, caveats: Caveats) -> Opinion:
         return Opinion(holds=True, excuse="shared", nearest=nearest)
     if found and reworded(session, unit, found[0]):
         return Opinion(excuse="reworded", nearest=nearest)
+    if session.twins.explain(unit, session.past, session.policy.least_new_errors):
+        return Opinion(excuse="twin", nearest=nearest)
     if band_of(unit.about.level) == "other":
         return Opinion(excuse="information", nearest=nearest)
     if session.overrides.of(unit.about).holds:

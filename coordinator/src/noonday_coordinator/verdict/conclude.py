@@ -139,11 +139,13 @@ def _starts(session: RolloutSession, caveats: Caveats) -> list[Finding]:
             f"{one.usual:.1f} times in a usual start"
         )
         past = one.told.last_seen <= session.ends - QUIET
+        alike = session.twins.as_loud(about.unit, one.per_start)
         finding = Finding(
             one.entry.key, "more-often", False, words, level=one.entry.level, text=one.entry.text,
             counts=dict(one.told.hosts), first_seen=one.told.first_seen, samples=one.entry.samples[:3],
             unit=f"start:{one.entry.key}", e=one.e, rate_here=one.per_start, rate_there=one.usual,
-            holds=mark is None and not past, excuse="caveat" if mark else "over" if past else "",
+            holds=mark is None and not past and not alike,
+            excuse="caveat" if mark else "over" if past else "twin" if alike else "",
         )  # fmt: skip
         found.append(finding)
     return found

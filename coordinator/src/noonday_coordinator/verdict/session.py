@@ -22,6 +22,7 @@ from noonday_coordinator.verdict.past import Past, counts_requests, latency_edge
 from noonday_coordinator.verdict.protocol import Trial
 from noonday_coordinator.verdict.recent import Recent
 from noonday_coordinator.verdict.starts import Starts
+from noonday_coordinator.verdict.twins import Twins
 from noonday_coordinator.verdict.unit import SELDOM, KnownWeigher, NewWeigher, Row, Unit, Weigher
 from noonday_coordinator.verdict.window import HostWindow, Window
 from noonday_shared.messages.evidence import Template
@@ -62,6 +63,7 @@ class RolloutSession:
         self.recent = Recent()
         self.gauges = GaugeSeries(trial.before)
         self.starts = Starts(trial.catalogue, self.policy.sensitivity, self.policy.least_new_errors)
+        self.twins = Twins()
         self.coverage = Coverage(trial.rollout.members)
         self.nearest = Nearest(trial.catalogue)
         self.serving: dict[str, float] = {}
@@ -94,6 +96,7 @@ class RolloutSession:
         self.coverage.add(arms, window.refused)
         self.gauges.add(arms)
         self.starts.add(arms)
+        self.twins.add(arms, counts)
         exposure = {family: _exposure(family, arms) for family in FAMILIES}
         for name in sorted(counts):
             self._take(name, counts[name], arms, exposure)
@@ -193,7 +196,7 @@ class RolloutSession:
         """The first requests come: what was counted by time before, as of servers that nobody used, says nothing."""
         self.by_requests = True
         self.past = Past.of(self.trial.before, self.counting, by_requests=True)
-        self.units, self.recent = {}, Recent()
+        self.units, self.recent, self.twins = {}, Recent(), Twins()
         self.exposure = dict.fromkeys(FAMILIES, (0.0, 0.0))
 
     def _counted(self, arms: Arms) -> dict[str, dict[str, int]]:

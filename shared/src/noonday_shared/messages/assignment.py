@@ -39,6 +39,8 @@ class Assignment(Wire):
     source: str = ""
     previous: ReleaseRef | None = None
     rollout: str = ""
+    restart_for: str = ""
+    """Id of a rollout for which the app is restarted once on the release that it serves; empty: no restart is asked."""
     deadline: float = Field(default=600.0, gt=0, le=86_400)
     issued_at: float
     expires_at: float
