@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -37,7 +36,8 @@ class Sums(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """`start`: the rollout's, in seconds since the epoch. `onset`: seconds after it from which something is wrong."""
+    """`start`: the rollout's, in seconds since the epoch. `onset`: seconds after it from which something is wrong; a
+    rollback before it is no success. 0 where nothing is wrong with the release."""
 
     trial: Trial
     windows: Sequence[Window]
@@ -45,6 +45,8 @@ class Case:
     lines: Callable[[Window, str], Sequence[Alert]] = field(repr=False)
     """The alerts of one host in one window."""
     onset: float = 0.0
+    older: Sequence[Alert] = field(default=(), repr=False)
+    """Alerts that the catalogue knows, whether or not the windows before the rollout show them."""
 
     @property
     def canary(self) -> str:
@@ -79,8 +81,8 @@ class Case:
 
     def history(self) -> list[Alert]:
         """All alerts before the rollout, oldest first."""
-        return [alert for window in self.trial.before for host in window.hosts for alert in self.lines(window, host)]
-
-    def at(self, moment: float) -> int:
-        """How many windows are over at that moment."""
-        return bisect.bisect_right([window.ends for window in self.windows], moment)
+        before = self.trial.before
+        return [
+            *self.older,
+            *(alert for window in before for host in window.hosts for alert in self.lines(window, host)),
+        ]

@@ -10,6 +10,7 @@ from bench.verdict.known import Known
 from bench.verdict.scenarios import Scenario
 from bench.verdict.world import START, Knobs, known_kinds, make_world
 from noonday_coordinator.statistics.spending import band_of
+from noonday_coordinator.verdict.catalogue import Catalogue
 from noonday_coordinator.verdict.window import Window
 
 NAME = "generator"
@@ -30,7 +31,14 @@ class Generator:
         fault = scenario.fault(Known.among(known_kinds(knobs)), random.Random(f"fault {seed}"))
         world = make_world(knobs, fault)
         windows = [_skewed(window, scenario.skew) for window in world.windows]
-        return Case(world.trial, windows, START, _Lines(world.trial.before, windows, seed), fault.onset)
+        lines = _Lines(world.trial.before, windows, seed)
+        return Case(world.trial, windows, START, lines, scenario.onset(fault), _older(world.trial.catalogue))
+
+
+def _older(catalogue: Catalogue) -> list[Alert]:
+    """Nothing that Noonday may know from earlier rollouts is kept from the others: what starts say, above all."""
+    entries = [entry for _, entry in sorted(catalogue.entries.items()) if band_of(entry.level) != "other"]
+    return [Alert(entry.level, entry.text.replace("<*>", "17")) for entry in entries]
 
 
 def _skewed(window: Window, seconds: float) -> Window:

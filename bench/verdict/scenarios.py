@@ -50,6 +50,10 @@ class Scenario:
     spared: str = ""
     """Why no bar is asked on real logs."""
 
+    def onset(self, fault: Fault) -> float:
+        """From when on a rollback is right; with a clean release none is, and each counts."""
+        return 0.0 if self.clean else fault.onset
+
 
 def scenarios() -> list[Scenario]:
     return [*_clean(), *_faults(), *_odd()]

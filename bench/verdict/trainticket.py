@@ -107,7 +107,7 @@ class _Base:
         heard = [[one for one in host if one[0] > START and chance.random() >= fault.missing] for host in told.values()]
         windows = list(_cut(past.sampler(), heard, range(FINE, round(scenario.length) + 1, FINE)))
         trial = Trial(_rollout(), past.catalogue, before=past.windows)
-        return Case(trial, windows, START, _Alerts(self._old, {**self._old, **lines}), fault.onset)
+        return Case(trial, windows, START, _Alerts(self._old, {**self._old, **lines}), scenario.onset(fault))
 
     def _arrive(self, copies: int) -> Iterator[Arrival]:
         """The day goes round: after its last minute comes its first."""

@@ -64,6 +64,14 @@ def test_any_new_error_line_needs_a_line_that_differs_by_more_than_numbers() -> 
     assert AnyNewError().turns_back(case) is not None
 
 
+def test_what_the_catalogue_knows_is_new_to_nobody() -> None:
+    case = case_of(Fault())
+    known = {alert.text for alert in case.older}
+    assert any("trying again" in text for text in known)
+    starts = replace(case, lines=lambda window, host: [one for one in case.older if "trying again" in one.text])
+    assert AnyNewError().turns_back(starts) is None
+
+
 @pytest.mark.parametrize("level", ["INFO", "WARN"])
 def test_any_new_error_line_does_not_mind_other_levels(level: str) -> None:
     case = case_of(Fault("new", kinds=(Kind(error_kind(0.3, level=level).template, 0.3),)))

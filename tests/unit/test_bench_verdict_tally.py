@@ -70,6 +70,13 @@ def test_a_table_says_how_many_were_played_and_what_could_not_be_measured() -> N
     assert "| test | generator | Noonday | 2 | 1 | 1 | 0 | 0 | 40 | 40 | ≥ 1 rolled back, ≤ 90 s | MISSED |" in text
 
 
+def test_every_rollback_of_a_clean_release_counts_whenever_it_came() -> None:
+    incident = next(one for one in scenarios() if one.name == "fleet-wide incident")
+    late = next(one for one in scenarios() if "after the examine" in one.name)
+    assert incident.onset(Fault(onset=120.0)) == 0.0
+    assert late.onset(Fault(onset=660.0)) == 660.0
+
+
 def test_every_scenario_has_a_name_and_a_bar_of_its_own() -> None:
     found = scenarios()
     assert len({one.name for one in found}) == len(found)
