@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from noonday_coordinator.statistics.ratio_prior import RatioPrior
@@ -43,6 +43,15 @@ class Grid:
 @lru_cache(maxsize=64)
 def grid_of(prior: RatioPrior, rho0: float, weights: tuple[float, ...] = ()) -> Grid:
     """`weights`: of the rho, in sum 1; empty for equal ones. Made once for all units without a past of their own."""
+    plain = _evenly(prior, rho0)
+    if not weights:
+        return plain
+    return replace(plain, weights=weights, bet=_bet(plain.base, weights, plain.stride))
+
+
+@lru_cache(maxsize=64)
+def _evenly(prior: RatioPrior, rho0: float) -> Grid:
+    """With equal weights. Densities cost most, and all runs of a unit in one stage share them."""
     low, high = prior.span
     gap = math.log(GREATEST_RHO / (LEAST_RISE * rho0)) / (RHO_POINTS - 1)
     stride = min(max(math.ceil(gap / (_STEP_IN_SD * prior.sd)), 1), _MOST_STRIDE)
@@ -51,7 +60,7 @@ def grid_of(prior: RatioPrior, rho0: float, weights: tuple[float, ...] = ()) -> 
     count = math.ceil((math.log(GREATEST_RHO) + high - first) / step) + 1
     s = tuple(first + step * i for i in range(count))
     base = tuple(math.exp(prior.log_density(v - math.log(LEAST_RISE * rho0))) for v in s)
-    shares = weights or (1 / RHO_POINTS,) * RHO_POINTS
+    shares = (1 / RHO_POINTS,) * RHO_POINTS
     return Grid(
         rho0=rho0,
         step=step,
@@ -59,7 +68,7 @@ def grid_of(prior: RatioPrior, rho0: float, weights: tuple[float, ...] = ()) -> 
         s=s,
         psi=tuple(math.exp(v) for v in s),
         null=tuple(prior.log_density(v - math.log(rho0)) for v in s),
-        bet=tuple(_mixed(base, shares, stride, i) for i in range(count)),
+        bet=_bet(base, shares, stride),
         weights=shares,
         base=base,
     )
@@ -72,6 +81,9 @@ _STEP_IN_SD = 0.9
 _MOST_STRIDE = 8
 
 
-def _mixed(base: tuple[float, ...], shares: tuple[float, ...], stride: int, i: int) -> float:
-    masses = [share * base[i - j * stride] for j, share in enumerate(shares) if i >= j * stride]
-    return math.log(max(sum(masses), TINY))
+def _bet(base: tuple[float, ...], shares: tuple[float, ...], stride: int) -> tuple[float, ...]:
+    sums = [0.0] * len(base)
+    for j, share in enumerate(shares):
+        shifted = base[: len(base) - j * stride]
+        sums[j * stride :] = [v + share * f for v, f in zip(sums[j * stride :], shifted, strict=True)]
+    return tuple(math.log(max(v, TINY)) for v in sums)
