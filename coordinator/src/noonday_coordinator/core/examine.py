@@ -18,9 +18,8 @@ def examine(rollout: Rollout, view: View, now: float, *, onward: Callable[[Rollo
         return [_promote(rollout, judgement, "a person promoted it"), *onward(rollout)]
     if now < rollout.deadline:
         return []
-    if rollout.policy.dry_run and judgement.verdict != "promote":
-        would = f"dry run: it would {'have rolled back' if judgement.verdict == 'roll back' else 'hold'}"
-        return [_promote(rollout, judgement, f"{would}: {judgement.reason}"), *onward(rollout)]
+    if rollout.policy.dry_run:
+        return [_promote(rollout, judgement, _would(rollout, judgement)), *onward(rollout)]
     if judgement.verdict == "promote" and _enough(rollout, judgement):
         return [_promote(rollout, judgement, judgement.reason), *onward(rollout)]
     until = last_instant(rollout, held=judgement.verdict == "hold")
@@ -63,6 +62,14 @@ def lasting_hold(rollout: Rollout, view: View, now: float) -> str:
     if rollout.promoted or rollout.overruled or now < last_instant(rollout, held=True):
         return ""
     return f"the policy rolls back a hold that lasts: {judgement.reason}"
+
+
+def _would(rollout: Rollout, judgement: Judgement) -> str:
+    """What a dry run did not do, or why the release goes on anyway."""
+    if judgement.verdict == "promote":
+        enough = _enough(rollout, judgement)
+        return judgement.reason if enough else f"dry run: it would wait for more: {_few(rollout, judgement)}"
+    return f"dry run: it would {'have rolled back' if judgement.verdict == 'roll back' else 'hold'}: {judgement.reason}"
 
 
 def _enough(rollout: Rollout, judgement: Judgement) -> bool:
