@@ -41,6 +41,7 @@ def test_a_bad_release_is_seen_compared_followed_and_accepted(fleet: Fleet, tmp_
         fleet.ok("release", "unblock", "web", version, "--why", "it is known")
         fleet.coordinator.stop()
         fleet.coordinator.start()
+        fleet.all_heard()
         again = fleet.begin(version)
         done = fleet.ended(again)
         assert done.end == "done", (done.reason, done.asked)

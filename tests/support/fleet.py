@@ -202,7 +202,7 @@ class Fleet(Commands):
         for host in self.hosts:
             self.enroll(host)
             host.start_agent()
-        self._all_heard()
+        self.all_heard()
 
     def enroll(self, host: FleetHost, *options: str) -> None:
         """Enroll it, with labels role=web and name=<its name>, and write its agent.toml."""
@@ -230,6 +230,15 @@ class Fleet(Commands):
                 self.ok("undrain", host.host)
         self._serve_something_good("web")
 
+    def all_heard(self) -> None:
+        """Wait until every agent has reported: before that nothing is deployed."""
+
+        def heard() -> bool:
+            hosts = self.get("/hosts", m.Hosts).hosts
+            return len(hosts) >= len(self.hosts) and all(host.apps and host.silent < 12 for host in hosts)
+
+        eventually(heard, what="a report of every agent", within=WITHIN, every=0.1)
+
     def _all_run(self) -> None:
         for file in (self.crash_file, *(host.crash_file for host in self.hosts)):
             file.unlink(missing_ok=True)
@@ -240,14 +249,7 @@ class Fleet(Commands):
         for host in self.hosts:
             host.supervisord.start()
             host.start_agent()
-        self._all_heard()
-
-    def _all_heard(self) -> None:
-        def heard() -> bool:
-            hosts = self.get("/hosts", m.Hosts).hosts
-            return len(hosts) >= len(self.hosts) and all(host.apps and host.silent < 12 for host in hosts)
-
-        eventually(heard, what="a report of every agent", within=WITHIN, every=0.1)
+        self.all_heard()
 
     def _serve_something_good(self, app: str) -> None:
         current = self.app(app).current
