@@ -29,6 +29,10 @@ ALLOWANCE = 5
 QUIET = 300.0
 """Seconds after which something rare and new no longer holds."""
 
+_SURELY_DUE = 5.0
+"""Episodes to be expected of a usual kind of record, none of which is no accident."""
+_LEAST_DUE = 5
+_MOST_OF_ALL = 0.8
 _MOST_LOOKED_AT = 50
 _MOST_TOLD = 3
 
@@ -104,6 +108,8 @@ def reworded(session: RolloutSession, unit: Unit, known: Entry) -> bool:
         session.past.counts.get(name) or name in session.units
     ):
         return False
+    if format_changed(session):
+        return True
     other = session.units.get(name)
     new, old = session.new_hosts, len(session.old_hosts - session.new_hosts)
     burst = session.past.burst(name)
@@ -115,6 +121,18 @@ def reworded(session: RolloutSession, unit: Unit, known: Entry) -> bool:
     expected = session.past.rate(name) * total.e_c
     goes_on = other is not None and other.x >= max(2.0, expected / 2)
     return process.update(*total).log_e < (math.log(_MORE_BESIDE) if goes_on else log_threshold(unit.alpha))
+
+
+def format_changed(session: RolloutSession) -> bool:
+    """Whether hardly any of the usual records are written any more: another format of the log, where like ones came."""
+    could = session.exposure["usual"][0]
+    due = [
+        name
+        for name in session.past.counts
+        if session.counting.about[name].kind == "template" and session.past.rate(name) * could >= _SURELY_DUE
+    ]
+    gone = sum(not (name in session.units and session.units[name].x) for name in due)
+    return len(due) >= _LEAST_DUE and gone >= _MOST_OF_ALL * len(due)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ _ALIKE = 0.6
 _MOST_TOKENS = 60
 WILD = "<*>"
 _MOST_CANDIDATES = 200
-_WORD = re.compile(r"[^\W\d_]{2,}")
+_WORD = re.compile(r"[^\W\d_]+")
 _Bucket = tuple[str, str, int, str, str]
 
 
