@@ -58,6 +58,8 @@ def test_a_balancer_that_is_gone_after_the_switch_is_tried_until_it_is_back(flee
     assert fleet.ended(rollout).end == "done"
     assert fleet.in_service() == {"web-1", "web-2"}
     assert {host.web.starts.count(version) for host in fleet.hosts} == {1}
+    # Whoever went back to this release would run its hook again.
+    assert fleet.deploy(fleet.push()).end == "done"
 
 
 def shown_trouble(report: object) -> str:
