@@ -20,8 +20,8 @@ from noonday_coordinator.verdict.usual import many_suffer, usual_of
 if TYPE_CHECKING:
     from noonday_coordinator.verdict.session import RolloutSession
 
-_MORE_BESIDE = 3.0
-"""Odds that a record and the known one it is like, which goes on, are together more than the known one was."""
+_BESIDE = 5.0
+"""Odds that a record comes beside the known one it is like, which goes on as ever, and not in its place."""
 PRESENT = 60.0
 """Seconds within which it must have shown again."""
 ALLOWANCE = 5
@@ -101,7 +101,7 @@ def rises_elsewhere(session: RolloutSession, unit: Unit) -> bool:
 def reworded(session: RolloutSession, unit: Unit, known: Entry) -> bool:
     """Whether it took the place of a known record: both together are no more on the new side than the known was.
 
-    A known record that goes on as before was not replaced, so there less proof is asked for that it is something else.
+    A known record that goes on as before was not replaced.
     """
     name = f"template:{known.key}"
     if band_of(known.level) != band_of(unit.about.level) or not (
@@ -118,9 +118,16 @@ def reworded(session: RolloutSession, unit: Unit, known: Entry) -> bool:
     total = Counts(x / burst, y / burst, *session.exposure["usual"])
     if not total.compares:
         return False
-    expected = session.past.rate(name) * total.e_c
-    goes_on = other is not None and other.x >= max(2.0, expected / 2)
-    return process.update(*total).log_e < (math.log(_MORE_BESIDE) if goes_on else log_threshold(unit.alpha))
+    known_x = other.x / burst if other else 0.0
+    if known_x and _beside(unit.x / burst, known_x, session.past.rate(name) * total.e_c / burst) >= math.log(_BESIDE):
+        return False
+    return process.update(*total).log_e < log_threshold(unit.alpha)
+
+
+def _beside(new: float, known: float, expected: float) -> float:
+    """Log of how much likelier it is that `known` alone has the rate that it had, than that both together have it."""
+    both = new + known
+    return new * (math.log(both / expected) - 1) + known * math.log(both / known) if expected > 0 else 0.0
 
 
 def format_changed(session: RolloutSession) -> bool:
