@@ -14,12 +14,13 @@ from support.coordinator_process import NOONDAY
 from support.eventually import eventually
 from support.fleet import Fleet
 
-WORDS = "no price rule for item"
+WORDS = "the cashier lost the key of till"
+"""Its own words: the fleet keeps its catalogue, and what all hosts served once is not new in another test."""
 
 
 def test_a_bad_release_is_seen_compared_followed_and_accepted(fleet: Fleet, tmp_path: Path) -> None:
     fleet.policy(examine=12)
-    version = fleet.push("errors")
+    version = fleet.push(f"errors {WORDS}")
     lines = tmp_path / "lines"
     with fleet.load(clients=1) as load, following(fleet, lines):
         load.after(20)

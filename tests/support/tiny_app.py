@@ -38,7 +38,7 @@ class Handler(BaseHTTPRequestHandler):
             if path == "/slow":
                 time.sleep(1.0)
             if MODE == "errors":
-                note("ERROR", f"no price rule for item {time.time_ns() % 97}")
+                note("ERROR", f"{ARGUMENT or 'no price rule for item'} {time.time_ns() % 97}")
             self.answer(200, VERSION)
 
     def answer(self, status: int, text: str) -> None:
