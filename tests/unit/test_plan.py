@@ -11,6 +11,7 @@ from noonday_coordinator.core import commands as c
 from noonday_coordinator.core import events as e
 from noonday_coordinator.core.plan import drain_limit, plan_deploy, plan_rollback, waves_of
 from noonday_coordinator.core.policy import share_of
+from noonday_coordinator.core.view import View
 from noonday_shared.errors import BadInput
 from support.story import NEW, OLD, OLDER, Story, policy
 
@@ -99,6 +100,14 @@ def test_what_one_host_does_not_serve_is_something_to_do() -> None:
     story = Story()
     story.report("web-2", in_service=False)
     assert not plan_deploy(story.state, story.view, story.policy, OLD.version, now=story.now).nothing_to_do
+
+
+def test_a_coordinator_that_has_just_begun_calls_nobody_unreachable() -> None:
+    story = Story()
+    story.now += 3600.0
+    story.view = View(since=story.now - 5.0)
+    plan = plan_deploy(story.state, story.view, story.policy, NEW.version, now=story.now)
+    assert [host for wave in plan.waves for host in wave] == list(story.names)
 
 
 def silent(story: Story) -> None:

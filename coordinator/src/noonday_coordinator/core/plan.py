@@ -92,7 +92,8 @@ def members(state: State, view: View, policy: Policy, *, now: float) -> tuple[Ho
     if not hosts:
         labels = ", ".join(f"{key}={value}" for key, value in policy.hosts.items())
         raise _refused("no-hosts", f"no enrolled host carries {labels}; that never means all", "noonday hosts")
-    silent = [host.name for host in hosts if view.last_seen.get(host.name, 0.0) < now - policy.unreachable_after]
+    # A coordinator that has just begun has heard nobody yet: who is away shows while the others prepare.
+    silent = [host.name for host in hosts if view.silent_for(host.name, now) > policy.unreachable_after]
     if silent:
         seen = ", ".join(f"{name} (last seen {_ago(view, name, now)})" for name in silent)
         raise _refused("unreachable", f"no report from {seen}", "noonday doctor, then start the agents there")
