@@ -90,6 +90,11 @@ class CoordinatorConfig(Settings):
     )
     release_keys: tuple[KeyText, ...] = Field(min_length=1, description="public keys that may sign releases")
     broker: Broker = Field(description="the way to the agents")
+    keep_releases: int = Field(
+        default=20,
+        ge=2,
+        description="newest archives kept of each app, beside those that hosts may still need; older ones are deleted",
+    )
     http: Http = Field(default=Http(), description="where the API listens")
     tokens: tuple[Token, ...] = Field(min_length=1, description="who may use the API")
 

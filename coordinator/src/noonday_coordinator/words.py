@@ -25,6 +25,7 @@ def say(event: Event) -> str:
             | e.HostDrained()
             | e.HostUndrained()
             | e.ReleasePushed()
+            | e.ReleasePruned()
             | e.ReleaseUnblocked()
             | e.CaveatMarked()
             | e.CaveatForgotten()
@@ -48,6 +49,7 @@ Outside = (
     | e.HostDrained
     | e.HostUndrained
     | e.ReleasePushed
+    | e.ReleasePruned
     | e.ReleaseUnblocked
     | e.CaveatMarked
     | e.CaveatForgotten
@@ -70,6 +72,8 @@ def _outside(event: Outside) -> str:
             return f"{host} may serve again."
         case e.ReleasePushed(app, release, size):
             return f"{app} {release.version} ({release.digest[:8]}, {size} bytes) was pushed."
+        case e.ReleasePruned(app, release):
+            return f"The archive of {app} {release.version} ({release.digest[:8]}) is no longer kept."
         case e.ReleaseUnblocked(app, release, why):
             return f"{app} {release.version} may be rolled out again{_because(why)}."
         case e.CaveatMarked():

@@ -115,3 +115,23 @@ def test_logs_come_once_and_asking_keeps_the_hosts_sending(fleet: Api) -> None:
 def test_findings_of_an_app_without_a_rollout_are_none(fleet: Api) -> None:
     found = fleet.get("/apps/web/findings")
     assert (found["rollout"], found["findings"]) == ("", [])
+
+
+def test_only_so_many_archives_stay_on_disk_and_one_that_went_can_be_pushed_again(api: Api, shelf: Shelf) -> None:
+    assert api.context.config.keep_releases == 20
+    folder = api.context.config.data_dir / "artifacts" / "web"
+    built = [shelf.build(f"1.{number}.0") for number in range(22)]
+    for one in built:
+        api.clock.move(1)
+        api.push(one)
+    assert len(list(folder.glob("*.tar.gz"))) == 20
+    assert not (folder / built[0].archive.name).exists()
+    listed = {one["version"]: one["pruned"] for one in api.get("/apps/web/releases")["releases"]}
+    assert [version for version, gone in listed.items() if gone] == ["1.1.0", "1.0.0"]
+    api.clock.move(1)
+    again = api.push(built[0])
+    assert again["new"]
+    assert "The archive of web 1.2.0" in again["words"]
+    assert not api.get("/apps/web/releases/1.0.0")["pruned"]
+    url = api.context.capabilities.url("web", built[0].signed.ref)
+    assert api.http.get(url).content == built[0].archive.read_bytes()

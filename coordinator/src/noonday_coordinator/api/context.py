@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -87,6 +88,8 @@ class Context:
     artifacts: ArtifactStore
     capabilities: Capabilities
     clock: Clock = field(default_factory=SystemClock)
+    pushing: threading.Lock = field(default_factory=threading.Lock)
+    """Held while an archive is put in its place."""
 
     @property
     def policies(self) -> Policies:

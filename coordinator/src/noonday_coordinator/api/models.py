@@ -299,6 +299,7 @@ class ReleaseInfo(Reply):
     pushed_by: str
     good: bool = Field(default=False, description="a rollout of it was completed")
     blocked: str = Field(default="", description="why it must not be rolled out; empty when it may")
+    pruned: bool = Field(default=False, description="its archive is no longer kept; push it again to roll it out")
     current: bool = False
     previous: bool = False
     hosts: tuple[str, ...] = Field(default=(), description="on which it is live")

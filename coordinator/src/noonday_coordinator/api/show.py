@@ -107,6 +107,7 @@ def release(state: core.State, app: core.App, found: core.Release) -> m.ReleaseI
         pushed_by=found.pushed_by,
         good=found.good,
         blocked=found.blocked,
+        pruned=found.pruned,
         current=app.current == found.ref,
         previous=app.previous == found.ref,
         hosts=tuple(live),

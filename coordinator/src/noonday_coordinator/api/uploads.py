@@ -17,6 +17,7 @@ from noonday_coordinator.api.auth import Caller, Ctx
 from noonday_coordinator.api.context import Context
 from noonday_coordinator.api.errors import not_found
 from noonday_coordinator.core.commands import Push
+from noonday_coordinator.core.events import Record
 from noonday_coordinator.store.artifacts import taken
 from noonday_coordinator.words import say_all
 from noonday_shared.envelope import LARGEST
@@ -92,13 +93,23 @@ async def _push(app: str, body: _Body, context: Context, by: str, manifest_bytes
     draft, file = context.artifacts.draft(release.size)
     try:
         await _receive(body, file, release.size)
-        await run_in_threadpool(context.artifacts.put, draft, manifest, keys)
+        records = await run_in_threadpool(_keep, app, draft, manifest, context, by)
     finally:
         draft.unlink(missing_ok=True)
-    command = Push(app, release.ref, release.size, release.manifest)
-    records = await run_in_threadpool(context.submit, command, by)
     words = say_all(records) if records else f"{app} {release.version} was pushed before, with this content."
     return m.Pushed(app=app, version=release.version, digest=release.digest, new=bool(records), words=words)
+
+
+def _keep(app: str, draft: Path, manifest: bytes, context: Context, by: str) -> tuple[Record, ...]:
+    # One at a time: an archive that comes back must not be deleted by the push of another.
+    with context.pushing:
+        release = context.artifacts.put(draft, manifest, context.config.trusted_releases)
+        command = Push(app, release.ref, release.size, release.manifest, context.config.keep_releases)
+        records = context.submit(command, by)
+        for known in context.engine.state.app(app).releases.values():
+            if known.pruned:
+                context.artifacts.remove(app, known.ref)
+    return records
 
 
 def _check_names(app: str, release: SignedRelease, context: Context) -> None:

@@ -137,6 +137,7 @@ def _release_state(one: m.ReleaseInfo) -> str:
         "previous" if one.previous else "",
         "blocked" if one.blocked else "",
         "good" if one.good and not one.current else "",
+        "archive not kept" if one.pruned else "",
     ]
     return ", ".join(state for state in states if state) or "pushed"
 

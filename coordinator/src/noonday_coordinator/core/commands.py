@@ -80,10 +80,13 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Push:
+    """`keep`: so many archives of the app stay, with those that are needed; 0 for all."""
+
     app: str
     release: ReleaseRef
     size: int
     manifest: ReleaseManifest
+    keep: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,6 +147,14 @@ class ReleasePushed:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleasePruned:
+    """Its archive is no longer kept. What it was, and what became of it, stays known."""
+
+    app: str
+    release: ReleaseRef
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseUnblocked:
     app: str
     release: ReleaseRef
@@ -301,6 +309,7 @@ Event = (
     | HostDrained
     | HostUndrained
     | ReleasePushed
+    | ReleasePruned
     | ReleaseUnblocked
     | Assigned
     | RolloutStarted

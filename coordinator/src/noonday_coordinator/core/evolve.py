@@ -22,7 +22,7 @@ def evolve(state: State, record: e.Record) -> State:
             return _host_event(state, record, event)
         case e.CoordinatorStarted(term):
             return replace(state, term=term)
-        case e.ReleasePushed() | e.ReleaseUnblocked() | e.LogsWatched() as event:
+        case e.ReleasePushed() | e.ReleasePruned() | e.ReleaseUnblocked() | e.LogsWatched() as event:
             return _app_event(state, record, event)
         case e.CaveatMarked() | e.CaveatForgotten() as event:
             return _caveat(state, record, event)
@@ -78,11 +78,17 @@ def _reported(on_host: AppOnHost, at: float, event: e.HostReported) -> AppOnHost
     return replace(on_host, report=event.report, reported_at=at, unhealthy_since=since)
 
 
-def _app_event(state: State, record: e.Record, event: e.ReleasePushed | e.ReleaseUnblocked | e.LogsWatched) -> State:
+def _app_event(
+    state: State, record: e.Record, event: e.ReleasePushed | e.ReleasePruned | e.ReleaseUnblocked | e.LogsWatched
+) -> State:
     app = state.app(event.app)
     match event:
         case e.ReleasePushed(_, ref, size, manifest):
-            release = Release(ref, size, manifest, record.at, record.by)
+            known = app.releases.get(ref.version, Release(ref, size, manifest, record.at, record.by))
+            release = replace(known, pushed_at=record.at, pushed_by=record.by, pruned=False)
+            app = replace(app, releases=_put(app.releases, ref.version, release))
+        case e.ReleasePruned(_, ref):
+            release = replace(app.releases[ref.version], pruned=True)
             app = replace(app, releases=_put(app.releases, ref.version, release))
         case e.ReleaseUnblocked(_, ref):
             release = replace(app.releases[ref.version], blocked="")

@@ -53,6 +53,8 @@ def plan_deploy(
     hosts = members(state, view, policy, now=now)
     if all(_runs(host, app.name, release.ref) for host in hosts):
         return Plan(app.name, release.ref, app.current, (), 0, True, (), 0.0)
+    if release.pruned:
+        _on_all(hosts, app.name, release.ref)
     limit = drain_limit(policy, len(hosts), allow_outage=allow_outage)
     waves = waves_of(policy, [host.name for host in hosts])
     return Plan(
@@ -147,6 +149,14 @@ def waves_of(policy: Policy, hosts: list[str]) -> tuple[tuple[str, ...], ...]:
     if rest:
         waves.append(tuple(rest))
     return tuple(wave for wave in waves if wave)
+
+
+def _on_all(hosts: tuple[Host, ...], app: str, release: ReleaseRef) -> None:
+    """Raises `BadInput` naming the hosts that could get a release nowhere: its archive is no longer kept."""
+    missing = [host.name for host in hosts if not _holds(host, app, release)]
+    if missing:
+        text = f"the archive of {app} {release.version} is no longer kept, and it is not on {', '.join(missing)}"
+        raise _refused("archive-pruned", text, "build it again from the same source, then noonday release push FILE")
 
 
 def _runs(host: Host, app: str, release: ReleaseRef) -> bool:

@@ -80,6 +80,8 @@ class Release:
     """Why it must not be rolled out until a person unblocks it; empty when it may."""
     good: bool = False
     """Whether a rollout of it was ever completed: only then do its errors count as known."""
+    pruned: bool = False
+    """Whether its archive is no longer kept."""
 
 
 @dataclass(frozen=True, slots=True)

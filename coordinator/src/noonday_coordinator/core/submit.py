@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from noonday_coordinator.core import commands as c
 from noonday_coordinator.core import events as e
+from noonday_coordinator.core.keeping import prunable
 from noonday_coordinator.core.plan import plan_deploy, plan_rollback
 from noonday_coordinator.core.state import Host, Rollout, State
 from noonday_coordinator.core.view import View
@@ -130,12 +131,14 @@ def _remove(state: State, name: str) -> tuple[e.Event, ...]:
 
 def _push(state: State, command: c.Push) -> tuple[e.Event, ...]:
     known = state.app(command.app).releases.get(command.release.version)
-    if known is None:
-        return (e.ReleasePushed(command.app, command.release, command.size, command.manifest),)
-    if known.ref != command.release:
+    if known is not None and known.ref != command.release:
         text = f"{command.app} {command.release.version} was pushed with other content (sha256 {known.ref.digest[:8]}…)"
         raise _refused("same-version-other-content", text, "build it under a new version")
-    return ()
+    if known is not None and not known.pruned:
+        return ()
+    pushed = e.ReleasePushed(command.app, command.release, command.size, command.manifest)
+    older = prunable(state, command.app, max(command.keep - 1, 1)) if command.keep else ()
+    return (pushed, *(e.ReleasePruned(command.app, one) for one in older))
 
 
 def _unblock(state: State, command: c.Unblock) -> tuple[e.Event, ...]:

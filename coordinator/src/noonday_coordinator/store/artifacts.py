@@ -70,6 +70,13 @@ class ArtifactStore:
         finally:
             draft.unlink(missing_ok=True)
 
+    def remove(self, app: str, release: ReleaseRef) -> None:
+        """Delete its files. Safe to repeat."""
+        archive = self.folder / app / archive_name(app, release)
+        # The manifest first: without it the release is not there.
+        _manifest_of(archive).unlink(missing_ok=True)
+        archive.unlink(missing_ok=True)
+
     def path(self, app: str, release: ReleaseRef) -> Path | None:
         """Its archive; None when it is not here."""
         archive = self.folder / app / archive_name(app, release)
