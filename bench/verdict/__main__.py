@@ -17,7 +17,7 @@ from rich.console import Console
 
 from bench.verdict import ours, tables
 from bench.verdict.generated import Generator
-from bench.verdict.runner import Input, Plan, play
+from bench.verdict.runner import MOST_SECONDS, Input, Plan, play
 from bench.verdict.scenarios import scenarios
 from bench.verdict.tally import Tally
 from bench.verdict.trainticket import TrainTicket
@@ -50,7 +50,7 @@ def main() -> int:
         print(f"  {played} rollouts played, {now - began:.0f} s", file=sys.stderr, flush=True)
         tables.write(tallies, folder, [*notes, *more, f"so far, after {now - began:.0f} s"])
 
-    plan = Plan(inputs, names, args.worlds, args.faults)
+    plan = Plan(inputs, names, args.worlds, args.faults, first=args.first, most=args.most, alone=args.alone)
     tallies, more = play(plan, args.jobs, after)
     notes += [*more, f"played in {time.monotonic() - began:.0f} s, {args.jobs} at a time"]
     file = tables.write(tallies, folder, notes)
@@ -69,6 +69,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="folder with trainticket/*.jsonl.xz; or NOONDAY_BENCH_DATA")
     parser.add_argument("--input", choices=INPUTS, action="append", help="may be repeated; all when absent")
     parser.add_argument("--only", action="append", help="scenarios whose name holds this; may be repeated")
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--most", type=float, default=MOST_SECONDS, help="seconds of CPU for one scenario on one input")
+    parser.add_argument("--alone", action="store_true", help="without the peers")
     parser.add_argument("--jobs", type=int, choices=(1, 2), default=1, help="processes")
     parser.add_argument("--out", type=Path, help="folder for verdict.md and verdict.json; a temporary one when absent")
     return parser.parse_args()

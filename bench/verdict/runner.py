@@ -34,6 +34,11 @@ class Plan:
     """Of the scenarios."""
     worlds: int
     faults: int
+    first: int = 0
+    """Seed."""
+    most: float = MOST_SECONDS
+    alone: bool = False
+    """Without the peers."""
 
     def times(self, scenario: Scenario) -> int:
         return self.worlds if scenario.many else self.faults
@@ -72,7 +77,7 @@ def play(
     tallies: dict[tuple[str, str, str], Tally] = {}
     spent: dict[tuple[str, str], float] = defaultdict(float)
     unable: dict[str, str] = {}
-    seeds = range(max(plan.worlds, plan.faults))
+    seeds = range(plan.first, plan.first + max(plan.worlds, plan.faults))
     for batch in _batches(plan, seeds, spent, jobs):
         for place, seed, seconds, found, without in batch:
             spent[place] += seconds
@@ -95,7 +100,7 @@ def _batches(plan: Plan, seeds: range, spent: dict[Place, float], jobs: int) -> 
                 ((scenario.name, one.name), seed)
                 for one in plan.inputs
                 for scenario in plan.chosen()
-                if seed < plan.times(scenario) and spent[scenario.name, one.name] < MOST_SECONDS
+                if seed - plan.first < plan.times(scenario) and spent[scenario.name, one.name] < plan.most
             ]
             yield pool.imap(_one, todo)
 
@@ -106,7 +111,7 @@ _judges: list[Judges] = []
 
 def _begin(plan: Plan) -> None:
     _plan.append(plan)
-    _judges.append(Judges())
+    _judges.append(Judges([]) if plan.alone else Judges())
 
 
 def _one(task: tuple[Place, int]) -> Played:

@@ -80,9 +80,16 @@ class Catalogue:
         """
         entry = self.known(key)
         later = self.seconds - self.start_seconds
-        if entry is None or entry.at_start < 2 or self.start_seconds <= 0 or later < START:
+        if entry is None or self.start_seconds <= 0 or later < START:
             return False
-        return entry.at_start / self.start_seconds >= 3 * (entry.episodes - entry.at_start) / later
+        doubtful, at_start = self._doubtful(entry), self.at_start(entry)
+        if at_start < 2:
+            return False
+        return at_start / self.start_seconds >= 3 * (entry.episodes - doubtful - at_start) / later
+
+    def at_start(self, entry: Entry) -> int:
+        """Its episodes at starts, without those that a release that is not trusted may have brought."""
+        return max(entry.at_start - self._doubtful(entry), 0)
 
     def restless(self) -> frozenset[int]:
         """Clusters that often make new keys: (N1 + 0.5) / (n + 1) is not below 0.1 (Good and Turing)."""
@@ -96,6 +103,9 @@ class Catalogue:
         return frozenset(
             cluster for cluster, (once, all_of) in seen.items() if (once + 0.5) / (all_of + 1) >= OFTEN and once > 1
         )
+
+    def _doubtful(self, entry: Entry) -> int:
+        return sum(count for release, count in entry.releases.items() if release in self.untrusted)
 
 
 class Clusters:

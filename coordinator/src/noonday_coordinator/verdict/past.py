@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 
 from noonday_coordinator.statistics.accustomed import NOTHING
 from noonday_coordinator.statistics.dispersion import burst_factor
@@ -182,6 +182,16 @@ class Past:
             HostTotal(sum(row.get(host, 0.0) for row in rows.values()), exposure[host], seconds[host])
             for host in self.hosts
         ]
+
+
+def trusted(windows: Iterable[Window], untrusted: Collection[str]) -> tuple[Window, ...]:
+    """Without what hosts did on a release that never went well: it is no excuse for the next one."""
+    found = []
+    for window in windows:
+        hosts = {host: seen for host, seen in window.hosts.items() if seen.release not in untrusted}
+        if hosts:
+            found.append(replace(window, hosts=hosts))
+    return tuple(found)
 
 
 def latency_edges(windows: Iterable[Window]) -> dict[str, int]:

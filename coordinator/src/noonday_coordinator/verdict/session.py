@@ -18,7 +18,7 @@ from noonday_coordinator.verdict.coverage import Coverage
 from noonday_coordinator.verdict.gauge_series import GaugeSeries
 from noonday_coordinator.verdict.nearest import Nearest
 from noonday_coordinator.verdict.overrides import Overrides
-from noonday_coordinator.verdict.past import Past, counts_requests, latency_edges
+from noonday_coordinator.verdict.past import Past, counts_requests, latency_edges, trusted
 from noonday_coordinator.verdict.protocol import Trial
 from noonday_coordinator.verdict.recent import Recent
 from noonday_coordinator.verdict.starts import Starts
@@ -51,17 +51,18 @@ class RolloutSession:
         self.trial = trial
         self.policy = trial.rollout.policy
         self.release = trial.rollout.release.id
-        self.by_requests = counts_requests(trial.before)
-        self.counting = Counting(trial.catalogue, latency_edges(trial.before))
+        self._before = trusted(trial.before, trial.catalogue.untrusted)
+        self.by_requests = counts_requests(self._before)
+        self.counting = Counting(trial.catalogue, latency_edges(self._before))
         for window in trial.before:
             self.counting.learn(window.templates)
-        self.past = Past.of(trial.before, self.counting, by_requests=self.by_requests)
+        self.past = Past.of(self._before, self.counting, by_requests=self.by_requests)
         self._novelty = self._usual_novelty()
         self.overrides = Overrides(self.policy.overrides)
         self.units: dict[str, Unit] = {}
         self.silences: dict[str, Silence] = {}
         self.recent = Recent()
-        self.gauges = GaugeSeries(trial.before)
+        self.gauges = GaugeSeries(self._before)
         self.starts = Starts(trial.catalogue, self.policy.sensitivity, self.policy.least_new_errors)
         self.twins = Twins()
         self.coverage = Coverage(trial.rollout.members)
@@ -76,7 +77,7 @@ class RolloutSession:
         self.control_requests = 0
         self.exposure: dict[Family, Pair] = dict.fromkeys(FAMILIES, (0.0, 0.0))
         """Of both sides since the rollout began."""
-        self.settling = WARM_UP if trial.before else 0.0
+        self.settling = WARM_UP if self._before else 0.0
         self._silent_for: frozenset[str] = frozenset()
         self._spending = Spending.over(self._usual_levels(), alpha=self.policy.sensitivity * LOGS * (1 - SELDOM_SHARE))
         self._seldom_spending = Spending.over([], alpha=self.policy.sensitivity * LOGS * SELDOM_SHARE * 2)
@@ -195,7 +196,7 @@ class RolloutSession:
     def _count_by_requests(self) -> None:
         """The first requests come: what was counted by time before, as of servers that nobody used, says nothing."""
         self.by_requests = True
-        self.past = Past.of(self.trial.before, self.counting, by_requests=True)
+        self.past = Past.of(self._before, self.counting, by_requests=True)
         self.units, self.recent, self.twins = {}, Recent(), Twins()
         self.exposure = dict.fromkeys(FAMILIES, (0.0, 0.0))
 

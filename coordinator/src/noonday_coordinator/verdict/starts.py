@@ -80,9 +80,10 @@ class Starts:
                 continue
             entry = self._catalogue.entries[key]
             prior = RatioPrior.of_hosts(SHAPE, new=self._begun, old=max(round(usual), 1))
-            test = EProcess.of(prior, rho0=NO_MORE).update(told.episodes, entry.at_start, self._begun, usual)
+            before = self._catalogue.at_start(entry)
+            test = EProcess.of(prior, rho0=NO_MORE).update(told.episodes, before, self._begun, usual)
             if test.log_e >= self._threshold:
-                yield Louder(entry, told, test.log_e, told.episodes / self._begun, entry.at_start / usual)
+                yield Louder(entry, told, test.log_e, told.episodes / self._begun, before / usual)
 
     def _judged(self, entry: Entry) -> bool:
         # FATAL is never an affair of starts: it is judged like at any other time.
