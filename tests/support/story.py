@@ -126,7 +126,7 @@ class Story:
             self.takes(name)
 
     def judge(self, verdict: Literal["promote", "roll back", "hold"], reason: str = "", requests: int = 100) -> None:
-        judgement = Judgement(verdict, reason or f"it says {verdict}", requests, at=self.now)
+        judgement = Judgement(verdict, reason or f"it says {verdict}", requests, 3 * requests, at=self.now)
         self.view = replace(self.view, judgements={**self.view.judgements, self.rollout.id: judgement})
 
     def on(self, name: str) -> AppOnHost:

@@ -94,7 +94,7 @@ def whole(**changes: object) -> str:
 
 def test_a_rollout_under_way_says_what_is_known_so_far_and_an_ended_one_its_verdict() -> None:
     text = whole(live=True, verdict="hold", verdict_reason="gone quiet.", findings=(HELD,))
-    assert text.startswith("web 1.1.0 (r7), 400 requests, 1200 on the old release; so far: hold. gone quiet.\n")
+    assert text.startswith("web 1.1.0 (r7), 400 requests, 1200 on the old release; so far: hold. Gone quiet.\n")
     assert text.endswith("Known after all? noonday caveats accept web KEY --reason WHY")
     assert "; verdict: promote.\nNothing found." in whole(verdict="promote")
     assert "; no verdict.\nNothing found." in whole()

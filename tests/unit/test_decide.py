@@ -100,8 +100,10 @@ def test_a_canary_that_puts_its_previous_release_back_blocks_the_release() -> No
 def test_evidence_against_the_release_sends_it_back_at_once() -> None:
     story = examining()
     story.judge("roll back", "ERROR new with 1.1.0")
-    (back,) = only(story.passing(1.0), e.StageEntered)
+    events = story.passing(1.0)
+    (back,), (told,) = only(events, e.StageEntered), only(events, e.VerdictReached)
     assert (back.stage, back.reason) == (e.Stage.ROLLING_BACK, "ERROR new with 1.1.0")
+    assert (told.requests, told.control_requests) == (100, 300)
     assert (story.assigned("web-1").release, story.assigned("web-1").goal) == (OLD, Goal.SERVING)
 
 

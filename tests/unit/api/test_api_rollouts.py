@@ -92,7 +92,7 @@ def test_a_rollout_is_shown_whole_with_evidence_as_it_comes(rolling: Api) -> Non
 
 
 def test_a_rollout_that_ended_keeps_its_verdict_and_reason(rolling: Api) -> None:
-    rolling.engine.keep(VerdictReached("r1", "roll back", "new errors on web-1", 210, (FINDING,)))
+    rolling.engine.keep(VerdictReached("r1", "roll back", "new errors on web-1", 210, (FINDING,), 0.0, 630))
     rolling.engine.keep(RolloutEnded("r1", End.ROLLED_BACK, "web-1 serves 1.0.0 again"))
     shown = rolling.get("/rollouts/r1")
     assert (shown["end"], shown["verdict"], shown["verdict_reason"]) == (
@@ -102,7 +102,8 @@ def test_a_rollout_that_ended_keeps_its_verdict_and_reason(rolling: Api) -> None
     )
     assert (shown["reason"], shown["waiting_for"], shown["examine"]) == ("web-1 serves 1.0.0 again", "", None)
     found = rolling.get("/apps/web/findings")
-    assert (found["rollout"], found["verdict"], found["requests"]) == ("r1", "roll back", 210)
+    assert (found["rollout"], found["verdict"]) == ("r1", "roll back")
+    assert (found["requests"], found["control_requests"]) == (210, 630)
     assert rolling.get("/apps/web/releases/1.1.0")["blocked"].startswith("rolled back in r1")
     assert rolling.post("/apps/web/rollouts", {"version": "1.1.0"}, 409)["rule"] == "blocked"
     assert rolling.post("/apps/web/releases/1.1.0/unblock", {"why": "it was the disk"})["words"].endswith("the disk.")

@@ -9,7 +9,7 @@ from noonday_coordinator.api import show
 from noonday_coordinator.api.context import Context
 from noonday_coordinator.api.judging import judging, would
 from noonday_coordinator.api.waiting import waiting_for
-from noonday_coordinator.core.events import Finding, Stage, VerdictReached
+from noonday_coordinator.core.events import Stage, VerdictReached
 from noonday_coordinator.core.examine import last_instant
 from noonday_coordinator.core.state import Rollout, State
 from noonday_coordinator.core.view import Judgement
@@ -72,10 +72,11 @@ def judged(context: Context, rollout: Rollout) -> Judgement:
     if live is not None and rollout.end is None:
         return live
     record = context.log.newest(rollout.id, "verdict-reached")
-    reason = record.event.reason if record and isinstance(record.event, VerdictReached) else ""
-    findings: tuple[Finding, ...] = rollout.findings
+    told = record.event if record and isinstance(record.event, VerdictReached) else None
+    reason, others = (told.reason, told.control_requests) if told else ("", 0)
     verdict = cast(m.VerdictName, rollout.verdict or "hold")
-    return Judgement(verdict, reason, rollout.requests, findings=findings, at=record.at if record else 0.0)
+    at = record.at if record else 0.0
+    return Judgement(verdict, reason, rollout.requests, others, findings=rollout.findings, at=at)
 
 
 def _verdict(context: Context, rollout: Rollout) -> str:

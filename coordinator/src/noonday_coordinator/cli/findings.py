@@ -54,7 +54,13 @@ def _head(value: m.Findings) -> str:
         parts.append(f"{'so far' if value.live else 'verdict'}: {value.verdict}")
     reason = w.one_line(value.verdict_reason).rstrip(".")
     return "; ".join(parts) + (
-        f". {reason}." if reason else "." if value.verdict else "; no verdict yet." if value.live else "; no verdict."
+        f". {reason[0].upper()}{reason[1:]}."
+        if reason
+        else "."
+        if value.verdict
+        else "; no verdict yet."
+        if value.live
+        else "; no verdict."
     )
 
 

@@ -22,7 +22,7 @@ from noonday_coordinator.core.events import (
 from noonday_coordinator.core.examine import examine, lasting_hold, suffers_everywhere
 from noonday_coordinator.core.going_back import go_back
 from noonday_coordinator.core.state import Host, HostState, Rollout, State
-from noonday_coordinator.core.view import View
+from noonday_coordinator.core.view import Judgement, View
 from noonday_shared.messages import Goal
 
 
@@ -196,8 +196,9 @@ def _regression(rollout: Rollout, view: View, reason: str) -> list[Event]:
         question = f"{reason} Answer: noonday rollback {rollout.app}, or noonday promote {rollout.app}"
         return [] if rollout.held else [Asked(rollout.id, question, holds=True)]
     judgement = view.judgements.get(rollout.id)
-    known = (judgement.requests, judgement.findings, judgement.at) if judgement else (0, (), 0.0)
-    verdict = VerdictReached(rollout.id, "roll back", reason, *known)
+    said = judgement or Judgement("roll back", reason)
+    seen = (said.requests, said.findings, said.at, said.control_requests)
+    verdict = VerdictReached(rollout.id, "roll back", reason, *seen)
     return [verdict, StageEntered(rollout.id, Stage.ROLLING_BACK, rollout.wave, reason)]
 
 

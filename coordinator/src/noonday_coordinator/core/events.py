@@ -221,6 +221,8 @@ class VerdictReached:
     findings: tuple[Finding, ...] = ()
     judged_at: float = 0.0
     """When the evidence was judged, in seconds since the epoch; 0 when it was not."""
+    control_requests: int = 0
+    """Requests that hosts on the old release answered meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,8 @@ def _enough(rollout: Rollout, judgement: Judgement) -> bool:
 
 
 def _promote(rollout: Rollout, judgement: Judgement, reason: str) -> VerdictReached:
-    return VerdictReached(rollout.id, "promote", reason, judgement.requests, judgement.findings, judgement.at)
+    seen = (judgement.requests, judgement.findings, judgement.at, judgement.control_requests)
+    return VerdictReached(rollout.id, "promote", reason, *seen)
 
 
 def _few(rollout: Rollout, judgement: Judgement) -> str:
