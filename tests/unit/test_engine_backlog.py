@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from noonday_coordinator.backlog import Backlog
 from noonday_coordinator.core.commands import Enroll
-from noonday_coordinator.engine import MOST_AT_ONCE, Engine
+from noonday_coordinator.engine import HEARING, MOST_AT_ONCE, Engine
 from noonday_coordinator.store.catalogue import CatalogueStore
 from noonday_coordinator.store.event_log import EventLog
 from noonday_coordinator.store.lines import LineBuffer
@@ -68,3 +69,56 @@ def test_a_command_is_answered_before_a_backlog_of_messages_is_worked_off(ear: E
         engine.turn()
         assert answer.result(1)
     assert list(engine.state.hosts) == ["web-1"]
+
+
+def test_states_are_taken_in_before_evidence_that_came_earlier(ear: Ear, engine: Engine) -> None:
+    taken: list[str] = []
+    engine._on_state = lambda raw: taken.append(raw.decode())  # type: ignore[method-assign]
+    engine._on_evidence = lambda raw: taken.append(raw.decode())  # type: ignore[method-assign]
+    for number in range(3):
+        ear.handlers[topology.EVIDENCE_QUEUE](f"evidence {number}".encode())
+    ear.handlers[topology.STATE_QUEUE](b"state")
+    engine.turn()
+    assert taken == ["state", "evidence 0", "evidence 1", "evidence 2"]
+
+
+def test_a_flood_of_slow_messages_lets_the_engine_decide_in_between(ear: Ear, engine: Engine) -> None:
+    clock = engine._clock
+    assert isinstance(clock, VirtualClock)
+    engine._on_evidence = lambda raw: clock.sleep(HEARING / 4)  # type: ignore[method-assign]
+    for _ in range(100):
+        ear.handlers[topology.EVIDENCE_QUEUE](b"slow")
+    began = clock.monotonic()
+    engine.turn()
+    assert clock.monotonic() - began == pytest.approx(HEARING)
+    assert engine._backlog
+
+
+def test_of_a_flood_of_evidence_only_the_newest_waits() -> None:
+    backlog = Backlog(evidence_bytes=100)
+    for number in range(20):
+        backlog.add_evidence(f"{number:010}".encode())
+    assert backlog.dropped == 10
+    assert [backlog.evidence() for _ in range(11)] == [f"{number:010}".encode() for number in range(10, 20)] + [None]
+    assert not backlog
+
+
+def test_one_message_of_evidence_is_kept_whatever_its_size() -> None:
+    backlog = Backlog(evidence_bytes=100)
+    backlog.add_evidence(b"x" * 1000)
+    assert backlog.evidence() == b"x" * 1000
+
+
+def test_the_view_knows_when_the_coordinator_is_cut_off_and_since_when_it_hears_again(ear: Ear, engine: Engine) -> None:
+    clock = engine._clock
+    assert isinstance(clock, VirtualClock)
+    ear.start()
+    engine.turn()
+    assert not engine.view.deaf
+    ear.disconnect()
+    engine.turn()
+    assert engine.view.deaf
+    clock.sleep(500.0)
+    ear.reconnect()
+    engine.turn()
+    assert (engine.view.deaf, engine.view.listens_since) == (False, clock.now())

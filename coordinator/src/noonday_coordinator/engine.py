@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import replace
 
+from noonday_coordinator.backlog import Backlog
 from noonday_coordinator.core.commands import Command, Deploy
 from noonday_coordinator.core.decide import decide
 from noonday_coordinator.core.events import (
@@ -52,6 +53,9 @@ TICK = 0.25
 """Seconds between looks at the clock when nothing arrives."""
 ANSWER_WITHIN = 5.0
 MOST_AT_ONCE = 500
+"""Messages that are taken in before the engine looks at what follows from them."""
+HEARING = 0.2
+"""Seconds that this may take: one host that floods us with its logs must not keep the others' assignments waiting."""
 MOST_ROUNDS = 1000
 """Rounds of events in one go; more would be a rule that never comes to rest."""
 
@@ -81,7 +85,7 @@ class Engine:
         self._lines = lines
         self._desk = EvidenceDesk(windows, catalogue, judge or EvidenceJudge(), since=clock.now())
         self._outgoing = Outgoing(artifact_url)
-        self._inbox: deque[Callable[[], None]] = deque()
+        self._backlog = Backlog()
         self._asked: deque[Callable[[], None]] = deque()
         self._wake = threading.Event()
         self._leaving = threading.Event()
@@ -107,8 +111,8 @@ class Engine:
         self._bus.declare_reports()
         for host in self.state.hosts:
             self._bus.declare_host(host)
-        self._bus.consume(topology.STATE_QUEUE, lambda raw: self._hand_over(lambda: self._on_state(raw)))
-        self._bus.consume(topology.EVIDENCE_QUEUE, lambda raw: self._hand_over(lambda: self._on_evidence(raw)))
+        self._bus.consume(topology.STATE_QUEUE, lambda raw: self._hand_over(self._backlog.add_state, raw))
+        self._bus.consume(topology.EVIDENCE_QUEUE, lambda raw: self._hand_over(self._backlog.add_evidence, raw))
 
     def close(self) -> None:
         self._leaving.set()
@@ -142,8 +146,8 @@ class Engine:
             allow_outage=command.allow_outage,
         )
 
-    def _hand_over(self, work: Callable[[], None]) -> None:
-        self._inbox.append(work)
+    def _hand_over(self, keep: Callable[[bytes], None], raw: bytes) -> None:
+        keep(raw)
         self._wake.set()
 
     def _run(self) -> None:
@@ -164,14 +168,9 @@ class Engine:
 
     def turn(self) -> None:
         """Handle what arrived, do what follows, say what is due."""
-        for _ in range(min(len(self._inbox), MOST_AT_ONCE)):
-            self._answer()
-            self._inbox.popleft()()
-        self._answer()
-        if self._inbox:
-            self._wake.set()
+        self._hear()
         now = self._clock.now()
-        self.view = replace(self.view, judgements=self._desk.turn(self.state, now))
+        self.view = replace(self._listening(now), judgements=self._desk.turn(self.state, now))
         self._note_hosts(now)
         for _ in range(MOST_ROUNDS):
             events = decide(self.state, self.view, now)
@@ -183,6 +182,29 @@ class Engine:
             slot = f"{assignment.host}/{assignment.app}"
             self._bus.publish("", topology.agent_queue(assignment.host), body, slot=slot)
             crashpoint(f"coordinator:said:{assignment.goal}")
+
+    def _hear(self) -> None:
+        until = self._clock.monotonic() + HEARING
+        for _ in range(MOST_AT_ONCE):
+            self._answer()
+            if (state := self._backlog.state()) is not None:
+                self._on_state(state)
+            elif (evidence := self._backlog.evidence()) is not None:
+                self._on_evidence(evidence)
+            else:
+                return
+            if self._clock.monotonic() >= until:
+                break
+        self._answer()
+        if self._backlog:
+            self._wake.set()
+
+    def _listening(self, now: float) -> View:
+        """The view; no wait for a host ends while nothing can be heard, and each gets its patience anew afterwards."""
+        deaf = not self._bus.hears
+        if deaf == self.view.deaf:
+            return self.view
+        return replace(self.view, deaf=deaf, hears_since=self.view.hears_since if deaf else now)
 
     def _answer(self) -> None:
         """Whoever asks does not wait behind the messages that came while no coordinator ran: there may be thousands."""

@@ -22,6 +22,7 @@ from noonday_coordinator.core.events import (
 from noonday_coordinator.core.examine import examine, lasting_hold, suffers_everywhere
 from noonday_coordinator.core.going_back import go_back
 from noonday_coordinator.core.state import Host, HostState, Rollout, State
+from noonday_coordinator.core.untold import tell_again
 from noonday_coordinator.core.view import Judgement, View
 from noonday_shared.messages import Goal
 
@@ -31,7 +32,8 @@ def decide(state: State, view: View, now: float) -> list[Event]:
     for app in state.apps.values():
         rollout = state.rollouts.get(app.active)
         if rollout is not None:
-            events: list[Event] = [*absorb(state, view, rollout, now)] or _stage(state, view, rollout, now)
+            events: list[Event] = [*absorb(state, view, rollout, now)]
+            events = events or tell_again(state, view, rollout, now) or _stage(state, view, rollout, now)
             if events:
                 return events
     return _settle(state) or _operators(state)
@@ -102,7 +104,7 @@ def _rolling(state: State, view: View, rollout: Rollout, now: float) -> list[Eve
     chosen = may_move(state, view, rollout, waiting, now)
     if chosen:
         return move_on(state, rollout, chosen, rollout.release, HostState.WORKING)
-    return [] if twin.under_way(state, view, rollout, now) else _stuck(rollout, waiting, now)
+    return [] if twin.under_way(state, view, rollout, now) else _stuck(view, rollout, waiting, now)
 
 
 def _twin(state: State, view: View, rollout: Rollout, now: float, *, arrived: bool) -> list[Event] | None:
@@ -137,12 +139,12 @@ def _last_move(rollout: Rollout) -> float:
     return max(rollout.stage_since, *(member.since for member in rollout.hosts.values()))
 
 
-def _stuck(rollout: Rollout, waiting: list[str], now: float) -> list[Event]:
+def _stuck(view: View, rollout: Rollout, waiting: list[str], now: float) -> list[Event]:
     """Others are out, so none may be drained: waited for as long as one host may take, then a person is asked."""
     since = _last_move(rollout)
     if not waiting or rollout.asked or rollout.in_state(HostState.WORKING):
         return []
-    if now < since + rollout.policy.host_within:
+    if not view.in_vain(since + rollout.policy.host_within, rollout.policy.unreachable_after, now):
         return []
     waited = f"Waited {now - since:.0f} s to drain {waiting[0]}, because other hosts are out of service or silent"
     if rollout.kind == "rollback":

@@ -25,13 +25,13 @@ def go_back(state: State, view: View, rollout: Rollout, now: float) -> list[Even
     chosen = at_once or may_go_back(state, view, rollout, in_turn, now)
     if chosen:
         return move_on(state, rollout, chosen, rollout.previous, HostState.GOING_BACK)
-    return [] if under_way else _stuck(rollout, touched, now)
+    return [] if under_way else _stuck(view, rollout, touched, now)
 
 
-def _stuck(rollout: Rollout, touched: list[str], now: float) -> list[Event]:
+def _stuck(view: View, rollout: Rollout, touched: list[str], now: float) -> list[Event]:
     """The only host in service has the release that should go: after a host's whole time a person has to look."""
     since = max(rollout.stage_since, *(member.since for member in rollout.hosts.values()))
-    if now < since + rollout.policy.host_within:
+    if not view.in_vain(since + rollout.policy.host_within, rollout.policy.unreachable_after, now):
         return []
     why = f"{rollout.reason} {touched[0]} is the last host in service, so it keeps {rollout.release}: mend the others"
     return [RolloutEnded(rollout.id, End.FAILED, why)]

@@ -37,6 +37,10 @@ class View:
     """By rollout."""
     since: float = 0.0
     """When this coordinator began to listen; silence before it means nothing."""
+    deaf: bool = False
+    """Whether it is cut off from the broker now."""
+    hears_since: float = 0.0
+    """When it was last cut off and came back; 0 when it never was."""
 
     def silent_for(self, host: str, now: float) -> float:
         """Seconds since the host was last heard, or since this coordinator listens."""
@@ -44,5 +48,10 @@ class View:
 
     def in_vain(self, deadline: float, patience: float, now: float) -> bool:
         """Whether a wait for hosts is over: `deadline` has passed, and they had `patience` seconds to tell this
-        coordinator what they did while there was none."""
-        return now >= max(deadline, self.since + patience)
+        coordinator what they did while there was none, or while it was cut off."""
+        return not self.deaf and now >= max(deadline, self.listens_since + patience)
+
+    @property
+    def listens_since(self) -> float:
+        """From when on it has heard all that was said."""
+        return max(self.since, self.hears_since)

@@ -191,6 +191,10 @@ class MemoryBus:
     def trouble(self) -> str:
         return self._trouble
 
+    @property
+    def hears(self) -> bool:
+        return self._started and not self._cut
+
     def disconnect(self) -> None:
         """Cut off from the broker until `reconnect`; nothing that is in the broker is lost."""
         with self._broker.lock:

@@ -51,3 +51,9 @@ class Bus(Protocol):
     def trouble(self) -> str:
         """Why it is not `connected`, as a sentence (broker down, queue missing, no memory left); else empty."""
         ...
+
+    @property
+    def hears(self) -> bool:
+        """Whether every queue asked for is consumed now, and what is published is taken. May be true where `connected`
+        is not, as when one host's queue can't be declared. While it is false, silence means nothing."""
+        ...

@@ -106,6 +106,11 @@ class RabbitBus:
     def trouble(self) -> str:
         return self._trouble
 
+    @property
+    def hears(self) -> bool:
+        session = self._session
+        return session is not None and session.hears
+
     def _wake(self) -> None:
         session = self._session
         if session is not None:

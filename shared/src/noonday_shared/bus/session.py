@@ -61,6 +61,8 @@ class Session:
         self._blocked = ""
         self._repair_is_due = False
         self._ready_at: float | None = None
+        self.hears = False
+        """See `Bus.hears`."""
         self._loop = IOLoop()
         self._connection = pika.SelectConnection(
             parameters,
@@ -86,6 +88,7 @@ class Session:
         finally:
             with self._lock:
                 self._over = True
+            self.hears = False
             self._outbox.take_all_back()
             self._loop.close()
         return "" if self._leaving else self._ending
@@ -143,13 +146,15 @@ class Session:
 
     def _review(self) -> None:
         complaints = [part.complaint for part in self._parts() if part.complaint]
+        consuming = all(consumer.ready for consumer in self._consumers.values())
+        self.hears = self._declarer.settled and self._publisher.ready and consuming and not self._blocked
         if complaints:
             self._repair_later()
         if self._blocked:
             complaints.insert(0, words.blocked(self._blocked))
         if complaints:
             self._tell(" ".join(complaints))
-        elif self._declarer.settled and self._publisher.ready and all(c.ready for c in self._consumers.values()):
+        elif self.hears:
             self._ready_at = self._clock.monotonic() if self._ready_at is None else self._ready_at
             self._repairs.reset()
             self._tell("")

@@ -1,0 +1,32 @@
+"""Hosts whose assignment never reached them, because the broker or we were away for its whole time. Pure."""
+
+from __future__ import annotations
+
+from noonday_coordinator.core.assign import BUSY, assign, heard
+from noonday_coordinator.core.events import Assigned, Event
+from noonday_coordinator.core.state import AppOnHost, Rollout, State
+from noonday_coordinator.core.view import View
+
+
+def tell_again(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
+    """The same under a new number and with time anew: that nobody could speak is no fault of a release. One at a time.
+
+    Only for hosts that were heard since, so that what they took up is known, and once for each absence.
+    """
+    if view.deaf:
+        return []
+    for host in rollout.in_state(*BUSY):
+        told = state.hosts[host].app(rollout.app).assigned if host in state.hosts else None
+        if told is None or told.release is None or told.rollout != rollout.id:
+            continue
+        if _never_reached(state.hosts[host].app(rollout.app), told, view, now) and heard(view, rollout, host, now):
+            goal, again = told.goal, told.restart_for
+            return assign(state, rollout, [host], goal, told.release, previous=told.previous, restart_for=again)
+    return []
+
+
+def _never_reached(on_host: AppOnHost, told: Assigned, view: View, now: float) -> bool:
+    late = on_host.assigned_at < view.listens_since and now >= on_host.assigned_at + told.deadline
+    fresh = view.last_seen.get(told.host, 0.0) > view.listens_since
+    taken = on_host.report is not None and on_host.report.generation >= told.generation
+    return late and fresh and not taken

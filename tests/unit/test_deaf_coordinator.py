@@ -1,0 +1,105 @@
+"""A coordinator that is cut off from the broker: silence means nothing then, and no release is blamed for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from noonday_coordinator.core import events as e
+from noonday_coordinator.core.state import HostState
+from noonday_shared.messages import Outcome
+from support.story import OLD, Story, only
+
+LONG = 100_000.0
+
+
+def cut_off(story: Story, seconds: float = LONG) -> list[e.Event]:
+    """Nothing can be heard or said for so long; what followed from that."""
+    story.view = replace(story.view, deaf=True)
+    found = story.settle()
+    story.now += seconds
+    found += story.settle()
+    story.view = replace(story.view, deaf=False, hears_since=story.now)
+    return found
+
+
+def at_work() -> Story:
+    """The canary was told to serve the new release."""
+    story = Story()
+    story.deploy()
+    story.all_take()
+    assert story.moving() == ["web-1"]
+    return story
+
+
+def test_a_host_that_worked_meanwhile_is_heard_before_its_release_is_blamed() -> None:
+    story = at_work()
+    assert cut_off(story) == []
+    story.takes("web-1")
+    assert story.where("web-1") is HostState.SERVING
+
+
+def test_a_host_that_stays_silent_once_others_could_be_heard_is_given_up() -> None:
+    story = at_work()
+    cut_off(story)
+    assert not only(story.passing(59.0, silent=["web-1"]), e.HostJudged)
+    (judged, *_) = only(story.passing(2.0, silent=["web-1"]), e.HostJudged)
+    assert (judged.host, judged.state) == ("web-1", HostState.FAILED)
+
+
+def test_a_host_that_never_got_its_assignment_gets_it_again_once() -> None:
+    story = at_work()
+    first = story.assigned("web-1")
+    cut_off(story)
+    (again,) = only(story.passing(1.0), e.Assigned)
+    assert (again.host, again.goal, again.release) == ("web-1", first.goal, first.release)
+    assert again.generation > first.generation
+    assert story.passing(1.0) == []
+    story.takes("web-1")
+    assert story.where("web-1") is HostState.SERVING
+
+
+def test_a_host_that_took_it_up_meanwhile_is_not_told_again() -> None:
+    story = at_work()
+    cut_off(story)
+    assert story.takes("web-1", Outcome.WORKING) == []
+    assert story.passing(1.0) == []
+
+
+def test_a_host_that_does_not_take_up_what_it_could_hear_is_given_up_all_the_same() -> None:
+    story = at_work()
+    cut_off(story)
+    story.passing(1.0)
+    gone_by = story.assigned("web-1").deadline
+    (judged, *_) = only(story.passing(gone_by + 61.0), e.HostJudged)
+    assert judged.state is HostState.FAILED
+
+
+@pytest.mark.parametrize("kind", ["prepare", "examine", "drain"])
+def test_no_wait_for_hosts_ends_while_nothing_can_be_heard(kind: str) -> None:
+    story = Story()
+    story.deploy()
+    if kind != "prepare":
+        story.all_take()
+    if kind == "examine":
+        story.takes("web-1")
+        story.judge("hold", "too few")
+    if kind == "drain":
+        story.takes("web-1")
+        story.judge("promote")
+        story.passing(61.0, silent=["web-3"])
+    before = story.rollout.stage
+    assert cut_off(story) == []
+    assert (story.rollout.stage, story.rollout.asked) == (before, "")
+
+
+def test_a_way_back_is_not_given_up_while_nothing_can_be_heard() -> None:
+    story = at_work()
+    story.takes("web-1")
+    story.rollback("it is bad")
+    assert story.where("web-1") is HostState.GOING_BACK
+    assert cut_off(story) == []
+    story.takes("web-1")
+    report = story.on("web-1").report
+    assert (story.rollout.end, report and report.proven) == (e.End.ROLLED_BACK, OLD)
