@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 
 from noonday_agent.config import AgentConfig
 from noonday_coordinator.config import CoordinatorConfig
-from noonday_coordinator.core.policy import Policy, Share, ShareOrNone
+from noonday_coordinator.core.policy import Policy, Share, ShareOrNone, Shares
 from noonday_shared.config import Settings
 from noonday_shared.release.manifest import ReleaseManifest
 
@@ -124,6 +124,8 @@ def _value(field: FieldInfo) -> str:
     """The unit and the bounds, in words."""
     if list(field.metadata) and field.metadata[0] in (*get_args(Share), *get_args(ShareOrNone)):
         return "share of hosts"
+    if list(field.metadata) and field.metadata[0] in get_args(Shares):
+        return "share of hosts, or list of them"
     words = _words(field.annotation)
     return words + _bounds(field.metadata) if words in ("seconds", "count") else words
 

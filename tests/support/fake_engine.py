@@ -9,10 +9,12 @@ from pathlib import Path
 from noonday_coordinator.api.context import Context
 from noonday_coordinator.capability import Capabilities
 from noonday_coordinator.config import Broker, CoordinatorConfig, Http, Token, hash_token
+from noonday_coordinator.core.coming_home import Homecoming, plan_reconcile
 from noonday_coordinator.core.commands import Command, Deploy, Push
 from noonday_coordinator.core.events import CoordinatorStarted, Event, HostEnrolled, HostReported, Record, Report
 from noonday_coordinator.core.evolve import evolve
 from noonday_coordinator.core.plan import Plan, plan_deploy
+from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.core.state import State
 from noonday_coordinator.core.submit import submit
 from noonday_coordinator.core.view import Judgement, View
@@ -50,8 +52,13 @@ class FakeEngine:
         return self.keep(*submit(self.state, self.view, command, now=self.clock.now(), by=by), by=by)
 
     def plan(self, command: Deploy) -> Plan:
-        now, outage = self.clock.now(), command.allow_outage
-        return plan_deploy(self.state, self.view, command.policy, command.version, now=now, allow_outage=outage)
+        now, outage, supersede = self.clock.now(), command.allow_outage, command.supersede
+        return plan_deploy(
+            self.state, self.view, command.policy, command.version, now=now, allow_outage=outage, supersede=supersede
+        )
+
+    def plan_reconcile(self, policy: Policy) -> Homecoming:
+        return plan_reconcile(self.state, self.view, policy, now=self.clock.now())
 
     def keep(self, *events: Event, by: str = "coordinator") -> tuple[Record, ...]:
         """Take these for facts."""

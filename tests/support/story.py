@@ -90,8 +90,8 @@ class Story:
     def hear(self, name: str) -> None:
         self.view = replace(self.view, last_seen={**self.view.last_seen, name: self.now})
 
-    def enroll(self, name: str, role: str = "web") -> None:
-        self.keep(e.HostEnrolled(name, {"role": role}, "key"))
+    def enroll(self, name: str, role: str = "web", **labels: str) -> None:
+        self.keep(e.HostEnrolled(name, {"role": role, **labels}, "key"))
         self.hear(name)
 
     def report(self, name: str, app: str = "web", **changes: Any) -> None:

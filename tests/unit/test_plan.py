@@ -9,9 +9,11 @@ import pytest
 
 from noonday_coordinator.core import commands as c
 from noonday_coordinator.core import events as e
-from noonday_coordinator.core.plan import drain_limit, plan_deploy, plan_rollback, waves_of
+from noonday_coordinator.core.plan import drain_limit, plan_deploy, plan_rollback
 from noonday_coordinator.core.policy import share_of
+from noonday_coordinator.core.state import Host
 from noonday_coordinator.core.view import View
+from noonday_coordinator.core.waves import waves_of
 from noonday_shared.errors import BadInput
 from support.story import NEW, OLD, OLDER, Story, policy
 
@@ -34,7 +36,7 @@ SIX = [f"web-{n}" for n in range(1, 7)]
 def test_waves_follow_the_policy_and_the_last_takes_who_is_left(
     canary: Any, waves: list[Any], sizes: list[int]
 ) -> None:
-    planned = waves_of(policy(canary=canary, waves=waves), SIX)
+    planned = waves_of(policy(canary=canary, waves=waves), [Host(name, {}, "key") for name in SIX])
     assert [len(wave) for wave in planned] == sizes
     assert [host for wave in planned for host in wave] == SIX
 
@@ -171,11 +173,20 @@ def test_a_rollback_goes_straight_to_the_previous_release_newest_host_first() ->
     assert (plan.release, plan.previous, plan.waves) == (OLD, NEW, (("web-3", "web-2", "web-1"),))
 
 
-def test_a_rollback_to_what_was_pruned_is_refused_naming_the_host() -> None:
+def test_a_rollback_says_which_host_must_fetch_the_release_again() -> None:
     story = rolled_out()
     for name in story.names:
         story.report(name, prepared=(NEW.id, OLD.id) if name != "web-2" else (NEW.id,))
-    with pytest.raises(BadInput, match=r"1.0.0 is no longer on web-2"):
+    plan = plan_rollback(story.state, story.view, story.policy, now=story.now)
+    assert plan.checks[-1] == "web-2 fetches 1.0.0 again, before any host is drained"
+
+
+def test_a_rollback_to_what_lies_nowhere_any_more_is_refused_naming_the_host() -> None:
+    story = rolled_out()
+    for name in story.names:
+        story.report(name, prepared=(NEW.id, OLD.id) if name != "web-2" else (NEW.id,))
+    story.keep(e.ReleasePruned("web", OLD))
+    with pytest.raises(BadInput, match=r"the archive of web 1.0.0 is no longer kept, and it is not on web-2"):
         plan_rollback(story.state, story.view, story.policy, now=story.now)
 
 

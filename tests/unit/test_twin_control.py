@@ -69,7 +69,6 @@ def test_the_twin_takes_the_new_release_in_its_wave_like_all_others() -> None:
 
 def test_a_host_that_is_not_well_silent_or_on_another_release_is_no_twin() -> None:
     story = Story(5, twin_control=True)
-    story.report("web-2", in_service=False)
     story.report("web-3", proven=OTHER, live=OTHER.id)
     story.deploy()
     for name in story.names:

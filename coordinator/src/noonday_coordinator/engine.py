@@ -11,6 +11,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import replace
 
 from noonday_coordinator.backlog import Backlog
+from noonday_coordinator.core.coming_home import Homecoming, plan_reconcile
 from noonday_coordinator.core.commands import Command, Deploy
 from noonday_coordinator.core.decide import decide
 from noonday_coordinator.core.events import (
@@ -26,6 +27,7 @@ from noonday_coordinator.core.events import (
 )
 from noonday_coordinator.core.evolve import evolve, fold
 from noonday_coordinator.core.plan import Plan, plan_deploy
+from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.core.state import State
 from noonday_coordinator.core.submit import submit
 from noonday_coordinator.core.view import View
@@ -144,7 +146,12 @@ class Engine:
             command.version,
             now=self._clock.now(),
             allow_outage=command.allow_outage,
+            supersede=command.supersede,
         )
+
+    def plan_reconcile(self, policy: Policy) -> Homecoming:
+        """Raises `BadInput` when nothing can be mended now."""
+        return plan_reconcile(self.state, self.view, policy, now=self._clock.now())
 
     def _hand_over(self, keep: Callable[[bytes], None], raw: bytes) -> None:
         keep(raw)

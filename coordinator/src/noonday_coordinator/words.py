@@ -163,13 +163,16 @@ _ENDS = {
     e.End.ROLLED_BACK: "Rolled back",
     e.End.ABORTED: "Aborted",
     e.End.FAILED: "Failed",
+    e.End.SUPERSEDED: "Superseded",
 }
 
 
 def _started(event: e.RolloutStarted) -> str:
-    what = "Rollout" if event.kind == "deploy" else "Rollback"
+    what = {"deploy": "Rollout", "rollback": "Rollback", "reconcile": "Homecoming"}[event.kind]
     hosts = ", ".join(host for wave in event.waves for host in wave)
-    return f"{what} {event.rollout} of {event.app} {_change(event.previous, event.release)} began on {hosts}."
+    left = "; ".join(f"{host} is left out: {why}" for host, why in event.skipped.items())
+    change = _change(event.previous, event.release)
+    return f"{what} {event.rollout} of {event.app} {change} began on {hosts}{f'; {left}' if left else ''}."
 
 
 def _assigned(event: e.Assigned) -> str:

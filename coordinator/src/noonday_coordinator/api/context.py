@@ -10,9 +10,11 @@ from typing import Protocol
 
 from noonday_coordinator.capability import Capabilities
 from noonday_coordinator.config import CoordinatorConfig, Policies
+from noonday_coordinator.core.coming_home import Homecoming
 from noonday_coordinator.core.commands import Command, Deploy
 from noonday_coordinator.core.events import Record
 from noonday_coordinator.core.plan import Plan
+from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.core.state import State
 from noonday_coordinator.core.view import View
 from noonday_coordinator.store.artifacts import ArtifactStore
@@ -56,6 +58,9 @@ class Deciding(Protocol):
 
     def plan(self, command: Deploy) -> Plan:
         """Raises `BadInput` when there can't be one."""
+
+    def plan_reconcile(self, policy: Policy) -> Homecoming:
+        """Raises `BadInput` when nothing can be mended now."""
 
 
 class Refusal(BadInput):
@@ -112,5 +117,12 @@ class Context:
         """Raises `Refusal`."""
         try:
             return self.engine.plan(command)
+        except BadInput as error:
+            raise Refusal.of(error) from error
+
+    def plan_reconcile(self, policy: Policy) -> Homecoming:
+        """Raises `Refusal`."""
+        try:
+            return self.engine.plan_reconcile(policy)
         except BadInput as error:
             raise Refusal.of(error) from error

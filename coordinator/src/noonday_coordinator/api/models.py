@@ -66,6 +66,9 @@ class AppStatus(Reply):
     asked: str = Field(default="", description="the question a person has to answer; empty when there is none")
     hosts_in: tuple[str, ...] = Field(default=(), description="in service")
     hosts_out: tuple[str, ...] = Field(default=(), description="out of service, or not known to be in it")
+    drift: tuple[str, ...] = Field(
+        default=(), description="hosts at rest that serve something else than the release of record, as sentences"
+    )
     trouble: str = Field(default="", description="why its policy can't be used, as a sentence")
     judgement: str = Field(default="", description="of the rollout under way: promote, roll back or hold")
     dry_run: bool = Field(
@@ -106,6 +109,9 @@ class AppOnHost(Reply):
     seconds_out: float = 0.0
     timings: dict[str, float] = Field(default_factory=dict)
     balancers: dict[str, str] = Field(default_factory=dict)
+    drift: str = Field(
+        default="", description="why it is not on the release of record; empty when it is, or on its way"
+    )
 
 
 class HostInfo(Reply):
@@ -156,6 +162,7 @@ class Enrolled(Reply):
 class DeployAsk(Ask):
     version: Version
     allow_outage: bool = False
+    supersede: bool = Field(default=False, description="take over from the rollout under way, if there is one")
 
 
 class WhyAsk(Ask):
@@ -176,6 +183,23 @@ class PlanReply(Reply):
     policy: tuple[str, ...] = Field(default=(), description="how it is judged, as sentences")
     dry_run: bool = False
     seconds: float = 0.0
+    skipped: dict[str, str] = Field(default_factory=dict, description="hosts that are left out, and why")
+
+
+class HostAstray(Reply):
+    host: str
+    live: str = Field(default="", description="id of the release there")
+    why: str = Field(description="goes on from the host's name")
+    by_itself: bool = Field(default=False, description="it comes home without being asked to, as soon as there is room")
+
+
+class ReconcilePlan(Reply):
+    """`hosts` are brought to `release`, one at a time; `not_now`: hosts that are astray too, and what hinders."""
+
+    app: str
+    release: ReleaseRef
+    hosts: tuple[HostAstray, ...] = ()
+    not_now: dict[str, str] = Field(default_factory=dict)
 
 
 class Started(Reply):
@@ -209,8 +233,10 @@ class FindingReply(Reply):
 
 class HostInRollout(Reply):
     host: str
-    wave: int = Field(description="0 is the canary")
-    state: str = Field(description="waiting, prepared, working, serving, reverted, failed, going-back or back")
+    wave: int = Field(description="0 is the canary, -1 of a host that was left out from the start")
+    state: str = Field(
+        description="waiting, prepared, working, serving, reverted, failed, going-back, back, lost or skipped"
+    )
     since: float
     reason: str = ""
     silent: float | None = Field(default=None, description="seconds since it was last heard; None: no longer enrolled")
@@ -220,16 +246,17 @@ class HostInRollout(Reply):
 class RolloutSummary(Reply):
     id: str
     app: str
-    kind: Literal["deploy", "rollback"]
+    kind: Literal["deploy", "rollback", "reconcile"]
     release: ReleaseRef
     previous: ReleaseRef | None = None
     by: str
     started_at: float
     ended_at: float | None = None
     stage: str = Field(description="preparing, rolling, examining, gate, rolling-back or ended")
-    end: Literal["done", "rolled-back", "aborted", "failed"] | None = None
+    end: Literal["done", "rolled-back", "aborted", "failed", "superseded"] | None = None
     reason: str = Field(default="", description="why it is where it is, or why it ended")
     verdict: str = Field(default="", description="promote, roll back or hold; empty: none yet")
+    left_out: dict[str, str] = Field(default_factory=dict, description="hosts that it went on without, and why")
 
 
 class Examine(Reply):

@@ -39,9 +39,10 @@ def status(context: Ctx, _: Caller) -> m.Status:
 def hosts(context: Ctx, _: Caller) -> m.Hosts:
     """Every enrolled host, and strangers: hosts that report and are not enrolled."""
     engine, now = context.engine, context.clock.now()
+    drifts = {name: show.drift(context, app) for name, app in engine.state.apps.items()}
     return m.Hosts(
         now=now,
-        hosts=tuple(show.host(context, host, now) for _, host in sorted(engine.state.hosts.items())),
+        hosts=tuple(show.host(context, host, now, drifts) for _, host in sorted(engine.state.hosts.items())),
         strangers=tuple(m.Stranger(host=name, last_seen=seen) for name, seen in sorted(engine.strangers.items())),
     )
 
@@ -100,6 +101,7 @@ def _app(context: Context, state: State, name: str) -> m.AppStatus:
         asked=rollout.asked if rollout else "",
         hosts_in=tuple(served),
         hosts_out=tuple(host.name for host in members if host.name not in served),
+        drift=tuple(f"{host} {why}" for host, why in show.drift(context, app).items()),
         trouble=trouble,
         judgement=judgement.verdict if judgement else "",
         dry_run=judged_by is not None and judged_by.dry_run,

@@ -12,7 +12,7 @@ from noonday_coordinator.api import show, show_rollout
 from noonday_coordinator.api.auth import Caller, Ctx
 from noonday_coordinator.api.context import Context
 from noonday_coordinator.api.errors import not_found
-from noonday_coordinator.core.commands import Abort, Command, Deploy, Pause, Promote, Resume, Rollback
+from noonday_coordinator.core.commands import Abort, Command, Deploy, Pause, Promote, Reconcile, Resume, Rollback
 from noonday_coordinator.core.events import Record, RollbackRequested, RolloutStarted
 from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.core.state import Rollout, State
@@ -42,6 +42,20 @@ def rollback(app: str, ask: m.WhyAsk, context: Ctx, by: Caller) -> m.Started:
     """Under way: that rollout goes back. Otherwise: straight to the previous release on all hosts."""
     command = Rollback(app, _policy_for_rollback(context, app), ask.why)
     return _began(context.submit(command, by), f"{app} has nothing to go back from.")
+
+
+@router.post("/apps/{app}/reconcile/plan")
+def plan_reconcile(app: str, context: Ctx, _: Caller) -> m.ReconcilePlan:
+    """Which hosts would be brought to the release of record, and why; nothing is changed."""
+    return show.homecoming(context.plan_reconcile(context.policies.of(context.known(app))))
+
+
+@router.post("/apps/{app}/reconcile")
+def reconcile(app: str, context: Ctx, by: Caller) -> m.Started:
+    """Bring hosts that serve something else to the release of record, one at a time. `rollout` is null when there is
+    none that could be."""
+    command = Reconcile(app, context.policies.of(context.known(app)))
+    return _began(context.submit(command, by), f"{app} has no host that could be brought home now.")
 
 
 @router.post("/apps/{app}/promote")
@@ -123,7 +137,7 @@ def found_rollout(state: State, name: str) -> Rollout:
 
 
 def _deploy(context: Context, app: str, ask: m.DeployAsk) -> Deploy:
-    return Deploy(app, ask.version, context.policies.of(app), ask.allow_outage)
+    return Deploy(app, ask.version, context.policies.of(app), ask.allow_outage, ask.supersede)
 
 
 def _policy_for_rollback(context: Context, app: str) -> Policy:
@@ -141,7 +155,8 @@ def _began(records: tuple[Record, ...], nothing: str) -> m.Started:
     for record in records:
         if isinstance(record.event, RolloutStarted | RollbackRequested):
             return m.Started(rollout=record.event.rollout, words=say_all(records))
-    return m.Started(nothing_to_do=True, words=nothing)
+    ended = say_all(records) if records else ""
+    return m.Started(nothing_to_do=True, words=f"{ended} {nothing}".strip())
 
 
 def _steered(context: Context, command: Command, by: str) -> m.Done:

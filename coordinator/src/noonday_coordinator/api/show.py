@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from noonday_coordinator.api import models as m
 from noonday_coordinator.api.context import Context
 from noonday_coordinator.api.judging import judging
 from noonday_coordinator.core import state as core
+from noonday_coordinator.core.astray import astray
+from noonday_coordinator.core.coming_home import Homecoming
 from noonday_coordinator.core.events import Finding, Record
 from noonday_coordinator.core.plan import Plan
 from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.store.codec import kind_of, to_data
 from noonday_coordinator.words import say
+from noonday_shared.errors import NoondayError
 from noonday_shared.messages import AppSnapshot
 
 UNREACHABLE = 30.0
@@ -21,7 +26,8 @@ def moment(instant: float) -> float | None:
     return instant or None
 
 
-def host(context: Context, found: core.Host, now: float) -> m.HostInfo:
+def host(context: Context, found: core.Host, now: float, drifts: Mapping[str, Mapping[str, str]]) -> m.HostInfo:
+    """`drifts`: as `drift`, by app."""
     view, snapshot = context.engine.view, context.engine.snapshots.get(found.name)
     return m.HostInfo(
         host=found.name,
@@ -34,7 +40,9 @@ def host(context: Context, found: core.Host, now: float) -> m.HostInfo:
         disk_free=snapshot.disk_free if snapshot else None,
         notices=context.engine.notices.get(found.name, ()),
         apps=tuple(
-            app_on_host(name, on_host, snapshot.app(name) if snapshot else None)
+            app_on_host(name, on_host, snapshot.app(name) if snapshot else None).model_copy(
+                update={"drift": drifts.get(name, {}).get(found.name, "")}
+            )
             for name, on_host in sorted(found.apps.items())
         ),
     )
@@ -128,7 +136,27 @@ def plan(found: Plan, policy: Policy) -> m.PlanReply:
         policy=judging(policy) if found.previous else (),
         dry_run=policy.dry_run,
         seconds=found.seconds,
+        skipped=found.skipped,
     )
+
+
+def homecoming(found: Homecoming) -> m.ReconcilePlan:
+    hosts = tuple(
+        m.HostAstray(host=one.host, live=one.live, why=one.why, by_itself=one.by_itself) for one in found.hosts
+    )
+    return m.ReconcilePlan(app=found.app, release=found.release, hosts=hosts, not_now=found.not_now)
+
+
+def drift(context: Context, app: core.App) -> dict[str, str]:
+    """By host: why it is not on the release of record; by the policy of now, or that of the last rollout."""
+    try:
+        policy = context.policies.of(app.name)
+    except NoondayError:
+        made = context.engine.state.rollouts.get(app.recorded)
+        if made is None:
+            return {}
+        policy = made.policy
+    return {one.host: one.why for one in astray(context.engine.state, app, policy)}
 
 
 def record(found: Record, *, app: str = "", rollout: str = "") -> m.EventReply:

@@ -98,12 +98,14 @@ def _summary(rollout: Rollout) -> dict[str, object]:
         "end": rollout.end.value if rollout.end else None,
         "reason": rollout.reason,
         "verdict": rollout.verdict,
+        "left_out": rollout.left_out,
     }
 
 
 def _hosts(context: Context, state: State, rollout: Rollout, now: float) -> list[m.HostInRollout]:
     shown = []
-    for wave, names in enumerate(rollout.waves):
+    aside = tuple(name for name in rollout.hosts if name not in rollout.members)
+    for wave, names in (*enumerate(rollout.waves), (-1, aside)):
         for name in names:
             member, found = rollout.hosts[name], state.hosts.get(name)
             snapshot = context.engine.snapshots.get(name)

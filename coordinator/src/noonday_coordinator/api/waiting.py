@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from noonday_coordinator.core.events import Stage
 from noonday_coordinator.core.examine import NOTHING, last_instant, suffers_everywhere
+from noonday_coordinator.core.room import held_up
 from noonday_coordinator.core.state import HostState, Rollout, State
 from noonday_coordinator.core.view import View
 
@@ -44,7 +45,11 @@ def _rolling(rollout: Rollout, state: State, view: View, now: float) -> str:
     trouble = suffers_everywhere(rollout, view) if rollout.wave > 0 else ""
     if trouble:
         return f"Better times, before another host is drained: {trouble}."
-    return "Room to drain the next host: others are out of service (noonday hosts)."
+    why = held_up(state, view, rollout, now) or "those that are left out use up the limit"
+    last = max(rollout.stage_since, *(member.since for member in rollout.hosts.values()))
+    asks = "a person is asked" if rollout.kind == "deploy" else "it ends"
+    left = _left(last + rollout.policy.host_within, now)
+    return f"Room to drain the next host: {why} (noonday hosts){left}, then {asks}."
 
 
 def _examining(rollout: Rollout, view: View, now: float) -> str:

@@ -75,7 +75,7 @@ class Follower:
         if not self.out.live or info.findings:
             # What proves the findings may have moved the picture's head off the screen.
             self.out.show(w.ending(info))
-        return of_rollout(info.end)
+        return of_rollout(info.end, left_out=bool(info.left_out))
 
     @contextmanager
     def _screen(self) -> Iterator[Screen]:

@@ -10,7 +10,16 @@ from noonday_coordinator.cli import words as w
 from noonday_coordinator.cli.findings import findings
 from noonday_coordinator.cli.tables import BAD, DIM, GOOD, WARN, table, text
 
-_STATES = {"serving": GOOD, "working": WARN, "reverted": BAD, "failed": BAD, "going-back": WARN, "back": WARN}
+_STATES = {
+    "serving": GOOD,
+    "working": WARN,
+    "reverted": BAD,
+    "failed": BAD,
+    "going-back": WARN,
+    "back": WARN,
+    "lost": BAD,
+    "skipped": WARN,
+}
 
 
 def view(info: RolloutInfo, *, away: str = "", whole: bool = False) -> RenderableType:
@@ -28,7 +37,7 @@ def view(info: RolloutInfo, *, away: str = "", whole: bool = False) -> Renderabl
 
 
 def _header(info: RolloutInfo) -> list[RenderableType]:
-    word = "Rollback to" if info.kind == "rollback" else "Release"
+    word = {"rollback": "Rollback to", "reconcile": "Homecoming to"}.get(info.kind, "Release")
     lines: list[RenderableType] = [
         Text.assemble(
             (w.clean(f"{word} {w.change(info)}"), "bold"),
@@ -57,7 +66,7 @@ def _hosts(info: RolloutInfo) -> RenderableType:
     for host in info.hosts:
         made.add_row(*_row(host))
         trouble = host.reason or (host.report.trouble if host.report else "")
-        if trouble and host.state in ("reverted", "failed", "going-back", "back"):
+        if trouble and host.state in ("reverted", "failed", "going-back", "back", "lost", "skipped"):
             made.add_row(Text(), Text(), text(w.one_line(trouble), BAD))
     return made
 

@@ -14,7 +14,7 @@ def main() -> None:
     """Release web software in daylight: one server first, the others only when nothing new is wrong with it.
 
     Exit status: 0 done · 1 unexpected, or no coordinator · 2 refused or bad input · 3 rolled back ·
-    4 failed or aborted · 5 waits for a person.
+    4 failed, aborted or superseded · 5 waits for a person · 6 done but for hosts that were left out.
     """
 
 
@@ -30,6 +30,7 @@ for _command in (
     rollouts.deploy,
     rollouts.promote,
     rollouts.rollback,
+    rollouts.reconcile,
     rollouts.abort,
     rollouts.pause,
     rollouts.resume,

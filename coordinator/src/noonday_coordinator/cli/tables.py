@@ -36,11 +36,20 @@ def labelled(rows: Iterable[tuple[str, str]]) -> Table:
 def plan(value: m.PlanReply) -> RenderableType:
     rows = [("release", f"{w.change(value)}, {value.release.digest[:12]}…")]
     rows += [("waves" if not number else "", line) for number, line in enumerate(w.plan_waves(value))]
+    rows += [
+        ("left out" if not number else "", f"{host}: {why}") for number, (host, why) in enumerate(value.skipped.items())
+    ]
     rows += [("limit", f"{w.count_of(value.limit, 'host')} of {len(value.hosts)} out of service at once, at most")]
     rows += [("checks" if not number else "", line) for number, line in enumerate(value.checks)]
     rows += [("verdict" if not number else "", line) for number, line in enumerate(value.policy)]
     rows += [("time", f"about {w.duration(value.seconds)} at least")]
     return labelled(rows)
+
+
+def homecoming(value: m.ReconcilePlan) -> RenderableType:
+    rows = [(one.host, f"{one.why}; it goes to {value.release.version}") for one in value.hosts]
+    rows += [(host, f"not now: {why}") for host, why in value.not_now.items()]
+    return labelled(rows) if rows else text(f"Nothing to do: every host of {value.app} serves {value.release.version}.")
 
 
 def status(value: m.Status) -> RenderableType:
@@ -70,6 +79,9 @@ def _status_notes(value: m.Status) -> list[Text]:
             notes.append(text(f"{app.app} waits: {w.one_line(app.waiting_for)}"))
         if app.dry_run:
             notes.append(text(f"{app.app}: {w.dry_run(app.would)}", WARN))
+        notes += [
+            text(f"{app.app}: {w.one_line(drift)}. Mend: noonday reconcile {app.app}", WARN) for drift in app.drift
+        ]
         if app.trouble:
             notes.append(text(f"{app.app}: {w.one_line(app.trouble)}", BAD))
     return notes
@@ -83,10 +95,20 @@ def hosts(value: m.Hosts) -> RenderableType:
             made.add_row(*first, *(_on_host(app) if app else [text("no apps reported", DIM)]))
             first = [Text(), Text(), Text()]
     drained = [text(f"{host.host} is drained by {host.drained_by}.", WARN) for host in value.hosts if host.drained_by]
+    drifts = [
+        text(f"{host.host} {w.one_line(app.drift)}. See: noonday reconcile {app.app} --plan", WARN)
+        for host in value.hosts
+        for app in host.apps
+        if app.drift
+    ]
     notices = [text(f"{host.host}: {w.one_line(words)}", WARN) for host in value.hosts for words in host.notices]
     strange = [text(_stranger(found, value.now), WARN) for found in value.strangers]
     return Group(
-        made if value.hosts else text("No hosts: noonday enroll HOST --label role=web"), *drained, *notices, *strange
+        made if value.hosts else text("No hosts: noonday enroll HOST --label role=web"),
+        *drained,
+        *drifts,
+        *notices,
+        *strange,
     )
 
 

@@ -78,6 +78,8 @@ def yes_no(value: bool | None) -> str:
 
 
 def wave_name(number: int) -> str:
+    if number < 0:
+        return "-"
     return "canary" if number == 0 else f"wave {number}"
 
 
@@ -87,6 +89,8 @@ def pairs(values: dict[str, str]) -> str:
 
 def change(info: PlanReply | RolloutSummary) -> str:
     """As in `web 1.1.0 (now 1.0.0)`."""
+    if isinstance(info, RolloutSummary) and info.kind == "reconcile":
+        return f"{info.app} {info.release.version}"
     before = f" (from {info.previous.version})" if info.previous else " (first release)"
     return f"{info.app} {info.release.version}{before}"
 
@@ -96,16 +100,19 @@ def plan_waves(plan: PlanReply) -> list[str]:
 
 
 def nothing_to_do(plan: PlanReply) -> str:
-    return f"Nothing to do: {plan.app} {plan.release.version} already serves on all of its hosts."
+    left = f" but {', '.join(plan.skipped)}, which is left out" if plan.skipped else ""
+    return f"Nothing to do: {plan.app} {plan.release.version} already serves on all of its hosts{left}."
 
 
 def ending(info: RolloutSummary) -> str:
     """How a rollout ended, with its reason."""
+    hosts = "all hosts but those left out" if info.left_out else "all hosts"
     what = {
-        "done": f"Done: {info.app} {info.release.version} serves on all hosts",
+        "done": f"Done: {info.app} {info.release.version} serves on {hosts}",
         "rolled-back": f"Rolled back: {info.app} {info.release.version} did not stay",
         "aborted": f"Aborted: {info.app} {info.release.version}",
         "failed": f"Failed: {info.app} {info.release.version}",
+        "superseded": f"Superseded: {info.app} {info.release.version}",
     }[info.end or "failed"]
     took = f" after {duration(info.ended_at - info.started_at)}" if info.ended_at else ""
     reason = one_line(info.reason)

@@ -12,12 +12,14 @@ from noonday_shared.release.manifest import ReleaseManifest
 
 @dataclass(frozen=True, slots=True)
 class Deploy:
-    """`allow_outage` lets the only host of a fleet be taken out, as the policy's key of that name does."""
+    """`allow_outage` lets the only host of a fleet be taken out, as the policy's key of that name does. `supersede`: a
+    rollout under way ends, and this one takes over its hosts."""
 
     app: str
     version: str
     policy: Policy
     allow_outage: bool = False
+    supersede: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,14 @@ class Rollback:
     app: str
     policy: Policy
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcile:
+    """Bring hosts that serve something else to the release of record."""
+
+    app: str
+    policy: Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +137,7 @@ class WatchLogs:
 Command = (
     Deploy
     | Rollback
+    | Reconcile
     | Promote
     | Abort
     | Pause

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from noonday_coordinator.core import twin
 from noonday_coordinator.core.absorb import absorb, settled
-from noonday_coordinator.core.assign import assign, may_move, move_on, restart_twin
+from noonday_coordinator.core.assign import move_on, restart_twin
+from noonday_coordinator.core.coming_home import come_home
 from noonday_coordinator.core.events import (
     Asked,
     Assigned,
@@ -21,7 +22,10 @@ from noonday_coordinator.core.events import (
 )
 from noonday_coordinator.core.examine import examine, lasting_hold, suffers_everywhere
 from noonday_coordinator.core.going_back import go_back
-from noonday_coordinator.core.state import Host, HostState, Rollout, State
+from noonday_coordinator.core.policy import share_of
+from noonday_coordinator.core.preparing import prepare
+from noonday_coordinator.core.room import held_up, may_move
+from noonday_coordinator.core.state import LEFT_OUT, Host, HostState, Rollout, State
 from noonday_coordinator.core.untold import tell_again
 from noonday_coordinator.core.view import Judgement, View
 from noonday_shared.messages import Goal
@@ -36,13 +40,13 @@ def decide(state: State, view: View, now: float) -> list[Event]:
             events = events or tell_again(state, view, rollout, now) or _stage(state, view, rollout, now)
             if events:
                 return events
-    return _settle(state) or _operators(state)
+    return _settle(state) or _operators(state) or come_home(state, view, now)
 
 
 def _stage(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
     match rollout.stage:
         case Stage.PREPARING:
-            return _preparing(state, view, rollout, now)
+            return prepare(state, view, rollout, now)
         case Stage.ROLLING_BACK:
             return go_back(state, view, rollout, now)
         case Stage.ROLLING | Stage.EXAMINING | Stage.GATE:
@@ -64,29 +68,10 @@ def _forward(state: State, view: View, rollout: Rollout, now: float) -> list[Eve
     return _next_wave(rollout) if rollout.promoted else []
 
 
-def _preparing(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
-    failed = rollout.in_state(HostState.FAILED)
-    if failed:
-        why = "; ".join(f"{host}: {rollout.hosts[host].reason}" for host in failed)
-        return [RolloutEnded(rollout.id, End.FAILED, f"Not every host could prepare, so none was drained. {why}")]
-    if not rollout.in_state(HostState.WAITING):
-        return [] if rollout.paused_by else [StageEntered(rollout.id, Stage.ROLLING, 0, "all hosts are prepared")]
-    new = [host for host in rollout.in_state(HostState.WAITING) if not _assigned(state, rollout, host)]
-    if new:
-        return assign(state, rollout, new, Goal.PREPARED, rollout.release, previous=rollout.previous)
-    if view.in_vain(rollout.deadline, rollout.policy.unreachable_after, now) and not rollout.paused_by:
-        late = ", ".join(
-            f"{host} (last seen {view.silent_for(host, now):.0f} s ago)" for host in rollout.in_state(HostState.WAITING)
-        )
-        why = f"Not prepared within {rollout.policy.prepare_within:g} s: {late}. None was drained."
-        return [RolloutEnded(rollout.id, End.FAILED, why)]
-    return []
-
-
 def _rolling(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
     wave = rollout.waves[rollout.wave]
     states = {host: rollout.hosts[host].state for host in wave}
-    arrived = all(one is HostState.SERVING for one in states.values())
+    arrived = all(one is HostState.SERVING or one in LEFT_OUT for one in states.values())
     if rollout.paused_by:
         return []
     if rollout.wave == 0 and twin.wanted(rollout):
@@ -94,7 +79,7 @@ def _rolling(state: State, view: View, rollout: Rollout, now: float) -> list[Eve
         if of_twin is not None:
             return of_twin
     if arrived:
-        return _wave_done(rollout, now)
+        return _no_canary(rollout) or _wave_done(rollout, now)
     if rollout.wave > 1 and now < rollout.stage_since + rollout.policy.wave_pause:
         return []
     waiting = [host for host, one in states.items() if one in (HostState.PREPARED, HostState.WAITING)]
@@ -104,7 +89,7 @@ def _rolling(state: State, view: View, rollout: Rollout, now: float) -> list[Eve
     chosen = may_move(state, view, rollout, waiting, now)
     if chosen:
         return move_on(state, rollout, chosen, rollout.release, HostState.WORKING)
-    return [] if twin.under_way(state, view, rollout, now) else _stuck(view, rollout, waiting, now)
+    return [] if twin.under_way(state, view, rollout, now) else _stuck(state, view, rollout, waiting, now)
 
 
 def _twin(state: State, view: View, rollout: Rollout, now: float, *, arrived: bool) -> list[Event] | None:
@@ -139,17 +124,30 @@ def _last_move(rollout: Rollout) -> float:
     return max(rollout.stage_since, *(member.since for member in rollout.hosts.values()))
 
 
-def _stuck(view: View, rollout: Rollout, waiting: list[str], now: float) -> list[Event]:
+def _stuck(state: State, view: View, rollout: Rollout, waiting: list[str], now: float) -> list[Event]:
     """Others are out, so none may be drained: waited for as long as one host may take, then a person is asked."""
     since = _last_move(rollout)
     if not waiting or rollout.asked or rollout.in_state(HostState.WORKING):
         return []
     if not view.in_vain(since + rollout.policy.host_within, rollout.policy.unreachable_after, now):
         return []
-    waited = f"Waited {now - since:.0f} s to drain {waiting[0]}, because other hosts are out of service or silent"
-    if rollout.kind == "rollback":
-        return [RolloutEnded(rollout.id, End.FAILED, f"{waited}. Mend them (noonday hosts), then roll back again.")]
-    return [Asked(rollout.id, f"{waited}. Mend them (noonday hosts), or: noonday rollback {rollout.app}")]
+    why = held_up(state, view, rollout, now) or "those that are left out use up the limit"
+    waited = f"Waited {now - since:.0f} s to drain {waiting[0]}, in vain: {why}"
+    if rollout.kind == "deploy":
+        return [Asked(rollout.id, f"{waited}. Mend them (noonday hosts), or: noonday rollback {rollout.app}")]
+    again = "roll back again" if rollout.kind == "rollback" else f"noonday reconcile {rollout.app}"
+    return [RolloutEnded(rollout.id, End.FAILED, f"{waited}. Mend them (noonday hosts), then {again}.")]
+
+
+def _no_canary(rollout: Rollout) -> list[Event]:
+    """Where the whole canary is left out nothing is known of the release, and nothing is held against it."""
+    if rollout.kind != "deploy" or rollout.wave > 0 or rollout.in_state(HostState.SERVING):
+        return []
+    why = "; ".join(
+        f"{host} did not serve well before either, and {_became(rollout, host)}" for host in rollout.waves[0]
+    )
+    mend = f"Nothing is held against {rollout.release}. Mend or drain the host, then deploy again."
+    return [RolloutEnded(rollout.id, End.FAILED, f"There is no canary: {why.rstrip('.')}. {mend}")]
 
 
 def _wave_done(rollout: Rollout, now: float) -> list[Event]:
@@ -173,19 +171,37 @@ def _next_wave(rollout: Rollout) -> list[Event]:
     if rollout.wave + 1 < len(rollout.waves):
         hosts = ", ".join(rollout.waves[rollout.wave + 1])
         return [StageEntered(rollout.id, Stage.ROLLING, rollout.wave + 1, f"wave {rollout.wave + 1}: {hosts}")]
-    done = f"All {len(rollout.members)} hosts serve {rollout.release}."
-    return [RolloutEnded(rollout.id, End.DONE, done)]
+    return [_done(rollout)]
+
+
+def _done(rollout: Rollout) -> RolloutEnded:
+    serving = len(rollout.in_state(HostState.SERVING))
+    if not rollout.left_out:
+        return RolloutEnded(rollout.id, End.DONE, f"All {serving} hosts serve {rollout.release}.")
+    left = "; ".join(f"{host} ({why.rstrip('.')})" for host, why in rollout.left_out.items())
+    done = f"{serving} of {len(rollout.hosts)} hosts serve {rollout.release}. Left out: {left}."
+    complete = serving > 0 and rollout.kind != "reconcile"
+    return RolloutEnded(rollout.id, End.DONE if complete else End.FAILED, done)
 
 
 def _against(rollout: Rollout, view: View, now: float) -> str:
-    """What is held against the new release: a host that could not take it, or the evidence. Empty: nothing."""
+    """What is held against the new release: hosts that could not take it, or the evidence. Empty: nothing."""
     broken = rollout.in_state(HostState.REVERTED, HostState.FAILED)
-    if broken:
+    if broken and _too_many(rollout, broken):
         return "; ".join(f"{host} {_became(rollout, host)}" for host in broken)
     judgement = view.judgements.get(rollout.id)
     if judgement and judgement.verdict == "roll back" and not rollout.overruled and not rollout.policy.dry_run:
         return judgement.reason
     return lasting_hold(rollout, view, now) if rollout.stage is Stage.EXAMINING else ""
+
+
+def _too_many(rollout: Rollout, broken: tuple[str, ...]) -> bool:
+    """Of a canary one is too many; a host that was sick before says nothing; what goes back stops at the first."""
+    if rollout.kind != "deploy":
+        return rollout.kind == "rollback"
+    blaming = [host for host in broken if host not in rollout.sick]
+    first = any(host in rollout.waves[0] for host in blaming)
+    return bool(blaming) and (first or rollout.failures > share_of(rollout.policy.max_failures, len(rollout.hosts)))
 
 
 def _regression(rollout: Rollout, view: View, reason: str) -> list[Event]:
@@ -219,12 +235,6 @@ def _became(rollout: Rollout, host: str) -> str:
     return f"{how}: {member.reason}"
 
 
-def _assigned(state: State, rollout: Rollout, host: str) -> bool:
-    enrolled = state.hosts.get(host)
-    assigned = enrolled.app(rollout.app).assigned if enrolled else None
-    return assigned is not None and assigned.rollout == rollout.id
-
-
 def _settle(state: State) -> list[Event]:
     """After a rollout, its hosts stop sending evidence; what they serve stays, whatever that is."""
     events: list[Event] = []
@@ -234,7 +244,8 @@ def _settle(state: State) -> list[Event]:
             rollout = state.rollouts.get(assigned.rollout) if assigned else None
             if assigned is None or not assigned.observe or rollout is None or rollout.end is None:
                 continue
-            if rollout.hosts[host.name].state is HostState.LOST or not (settled(on_host) or assigned.restart_for):
+            done = settled(on_host) or assigned.restart_for or rollout.end is End.SUPERSEDED
+            if rollout.hosts[host.name].state is HostState.LOST or not done:
                 continue  # another assignment would make it try again, forth and back
             if report is not None and report.proven is not None:
                 number = state.generation + len(events) + 1

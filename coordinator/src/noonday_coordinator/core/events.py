@@ -30,6 +30,11 @@ class End(StrEnum):
     ROLLED_BACK = "rolled-back"
     ABORTED = "aborted"
     FAILED = "failed"
+    SUPERSEDED = "superseded"
+    """Another rollout took over: its hosts are that one's now."""
+
+
+Kind = Literal["deploy", "rollback", "reconcile"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,15 +185,24 @@ class Assigned:
 
 @dataclass(frozen=True, slots=True)
 class RolloutStarted:
-    """`waves[0]` is the canary; each wave is a tuple of hosts in order. `kind` rollback: no canary, no examine."""
+    """`waves[0]` is the canary; each wave is a tuple of hosts in order. `kind` rollback: no canary, no examine;
+    reconcile: single hosts are brought to the release of record."""
 
     rollout: str
     app: str
-    kind: Literal["deploy", "rollback"]
+    kind: Kind
     release: ReleaseRef
     previous: ReleaseRef | None
     policy: Policy
     waves: tuple[tuple[str, ...], ...]
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Hosts of the app that it leaves out, and why."""
+    beside: tuple[str, ...] = ()
+    """Hosts of the app that it does not move, but counts when it takes others out."""
+    sick: tuple[str, ...] = ()
+    """Hosts that did not serve well before it began: what fails there says nothing of the release."""
+    half_rolled: dict[str, ReleaseRef] = field(default_factory=dict)
+    """Hosts that a superseded rollout had begun to bring to another release, and which."""
 
 
 @dataclass(frozen=True, slots=True)

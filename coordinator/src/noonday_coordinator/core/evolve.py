@@ -11,6 +11,8 @@ from noonday_coordinator.core.caveats import Mark
 from noonday_coordinator.core.state import App, AppOnHost, Host, HostState, InRollout, Release, Rollout, State
 
 V = TypeVar("V")
+_PAST = 20
+"""Earlier releases of record that a rollback may go back to, one after the other."""
 
 
 def evolve(state: State, record: e.Record) -> State:
@@ -101,7 +103,14 @@ def _app_event(
 
 
 def _started(state: State, record: e.Record, event: e.RolloutStarted) -> State:
-    rollout = Rollout(
+    app = replace(state.app(event.app), active=event.rollout)
+    rollout = begun(event, record.by, record.at)
+    return _with_rollout(replace(state, apps=_put(state.apps, app.name, app)), rollout)
+
+
+def begun(event: e.RolloutStarted, by: str, at: float) -> Rollout:
+    """The rollout as it is at its start."""
+    return Rollout(
         id=event.rollout,
         app=event.app,
         kind=event.kind,
@@ -109,13 +118,15 @@ def _started(state: State, record: e.Record, event: e.RolloutStarted) -> State:
         previous=event.previous,
         policy=event.policy,
         waves=event.waves,
-        by=record.by,
-        started_at=record.at,
-        stage_since=record.at,
-        hosts={host: InRollout(since=record.at) for wave in event.waves for host in wave},
+        by=by,
+        started_at=at,
+        stage_since=at,
+        hosts={host: InRollout(since=at) for wave in event.waves for host in wave}
+        | {host: InRollout(HostState.SKIPPED, at, why) for host, why in event.skipped.items()},
+        beside=event.beside,
+        sick=event.sick,
+        half_rolled=event.half_rolled,
     )
-    app = replace(state.app(event.app), active=event.rollout)
-    return _with_rollout(replace(state, apps=_put(state.apps, app.name, app)), rollout)
 
 
 def _ended(state: State, record: e.Record, event: e.RolloutEnded) -> State:
@@ -130,21 +141,27 @@ def _ended(state: State, record: e.Record, event: e.RolloutEnded) -> State:
     app = replace(state.app(rollout.app), active="")
     if event.end is e.End.DONE:
         app = _recorded(app, rollout)
-    elif event.end is e.End.ROLLED_BACK or (event.end is e.End.FAILED and rollout.verdict == "roll back"):
+    elif event.end is e.End.ROLLED_BACK or (event.end is not e.End.ABORTED and rollout.verdict == "roll back"):
         app = _blocked(app, rollout, event.reason)
     return _with_rollout(replace(state, apps=_put(state.apps, app.name, app)), rollout)
 
 
 def _recorded(app: App, rollout: Rollout) -> App:
-    """The app's release of record moves. After a rollback by a person, what it left is blocked."""
-    previous = app.current if app.current != rollout.release else app.previous
+    """The app's release of record moves. A rollback blocks what it left, which nothing goes back to any more."""
+    if rollout.kind == "reconcile":
+        return app
+    left = app.current if app.current != rollout.release else None
+    past = tuple(one for one in app.past if one not in (rollout.release, left))
     releases = dict(app.releases)
     if rollout.release.version in releases:
         releases[rollout.release.version] = replace(releases[rollout.release.version], good=True)
-    if rollout.kind == "rollback" and previous and previous.version in releases:
+    if rollout.kind == "deploy" and left is not None:
+        past = (*past, left)[-_PAST:]
+    elif left is not None and left.version in releases:
         why = f"rolled back by {rollout.by} in {rollout.id}"
-        releases[previous.version] = replace(releases[previous.version], blocked=why, good=False)
-    return replace(app, current=rollout.release, previous=previous, releases=releases)
+        releases[left.version] = replace(releases[left.version], blocked=why, good=False)
+    previous = past[-1] if past else None
+    return replace(app, current=rollout.release, previous=previous, past=past, recorded=rollout.id, releases=releases)
 
 
 def _blocked(app: App, rollout: Rollout, reason: str) -> App:
@@ -197,9 +214,12 @@ def _rollout_event(rollout: Rollout, record: e.Record, event: RolloutEvent) -> R
         case e.HostJudged(_, host, state, reason):
             on_its_way = HostState(state) in (HostState.GOING_BACK, HostState.BACK)
             why = reason or (rollout.hosts[host].reason if on_its_way else "")
-            moved = InRollout(HostState(state), record.at, why)
-            asked = "" if moved.state is HostState.WORKING else rollout.asked  # what was waited for has come
-            return replace(rollout, hosts=_put(rollout.hosts, host, moved), asked=asked)
+            begins = HostState(state) is HostState.WORKING
+            moves = begins or HostState(state) is HostState.GOING_BACK
+            member = InRollout(HostState(state), record.at, why, moves or rollout.hosts[host].moved)
+            asked = "" if begins else rollout.asked  # what was waited for has come
+            failures = rollout.failures + _counts(rollout, host, member.state)
+            return replace(rollout, hosts=_put(rollout.hosts, host, member), asked=asked, failures=failures)
         case e.VerdictReached(_, verdict, _, requests, findings):
             return replace(rollout, verdict=verdict, requests=requests, findings=findings)
         case e.Asked(_, question, holds):
@@ -217,6 +237,12 @@ def _rollout_event(rollout: Rollout, record: e.Record, event: RolloutEvent) -> R
             return _resumed(rollout, record.at)
         case _:
             assert_never(event)
+
+
+def _counts(rollout: Rollout, host: str, state: HostState) -> bool:
+    """Whether this is a failure to take the release."""
+    worked = rollout.hosts[host].state is HostState.WORKING
+    return worked and state in (HostState.REVERTED, HostState.FAILED) and host not in rollout.sick
 
 
 def _resumed(rollout: Rollout, at: float) -> Rollout:

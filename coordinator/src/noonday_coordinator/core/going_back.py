@@ -3,29 +3,52 @@
 from __future__ import annotations
 
 from noonday_coordinator.core import twin
-from noonday_coordinator.core.assign import heard, may_go_back, move_on
+from noonday_coordinator.core.assign import move_on
 from noonday_coordinator.core.events import End, Event, RolloutEnded
+from noonday_coordinator.core.room import heard, may_go_back
 from noonday_coordinator.core.state import TOUCHED, HostState, Rollout, State
 from noonday_coordinator.core.view import View
 
 
 def go_back(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
     """Bring the touched hosts back, or end the rollout when all are."""
-    touched = [host for host in reversed(rollout.members) if rollout.hosts[host].state in TOUCHED]
+    touched = [host for host in reversed(rollout.members) if _must_go(state, rollout, host)]
     under_way = rollout.in_state(HostState.GOING_BACK) or twin.under_way(state, view, rollout, now)
     if not touched:
         return [] if under_way else [_ended(rollout)]
     if rollout.previous is None:
         stay = f"{rollout.reason} There is no previous release, so {', '.join(touched)} can't go back."
         return [RolloutEnded(rollout.id, End.FAILED, stay)]
-    # A host in the middle of its step, or out with a failure, has nothing to lose: it turns back at once.
-    at_once = [host for host in touched if rollout.hosts[host].state is not HostState.SERVING]
+    at_once = [host for host in touched if _loses_nothing(state, rollout, host)]
     # Whoever is silent would hold up the others for its whole time.
     in_turn = sorted(touched, key=lambda host: not heard(view, rollout, host, now))
     chosen = at_once or may_go_back(state, view, rollout, in_turn, now)
     if chosen:
         return move_on(state, rollout, chosen, rollout.previous, HostState.GOING_BACK)
     return [] if under_way else _stuck(view, rollout, touched, now)
+
+
+def _must_go(state: State, rollout: Rollout, host: str) -> bool:
+    """Whether it was touched; or a rollout that this one took over from had brought it to another release."""
+    member = rollout.hosts[host].state
+    waits = member in (HostState.WAITING, HostState.PREPARED)
+    return member in TOUCHED or (waits and _half_rolled(state, rollout, host))
+
+
+def _loses_nothing(state: State, rollout: Rollout, host: str) -> bool:
+    """A host in the middle of its step, or out with a failure, turns back at once; so does one that did it itself."""
+    member = rollout.hosts[host].state
+    if member in (HostState.REVERTED, HostState.FAILED):
+        return not _half_rolled(state, rollout, host)
+    return member is HostState.WORKING
+
+
+def _half_rolled(state: State, rollout: Rollout, host: str) -> bool:
+    """Whether it serves, as far as is known, what a superseded rollout brought it."""
+    if host not in rollout.half_rolled or host not in state.hosts:
+        return False
+    on_host = state.hosts[host].app(rollout.app)
+    return on_host.report is not None and on_host.report.proven != rollout.previous
 
 
 def _stuck(view: View, rollout: Rollout, touched: list[str], now: float) -> list[Event]:

@@ -5,8 +5,7 @@ Such a host may come back at any moment and do what it was told last, so nothing
 
 from __future__ import annotations
 
-from noonday_coordinator.core.assign import BUSY, heard
-from noonday_coordinator.core.plan import drain_limit
+from noonday_coordinator.core.room import BUSY, counted, heard, limit_of
 from noonday_coordinator.core.state import AppOnHost, HostState, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_shared.messages import Goal, Outcome
@@ -34,10 +33,10 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
     """Once the rollout is over and the host is heard again, within the same limit as ever."""
     if rollout.end is None or not heard(view, rollout, host, now):
         return False
-    on_hosts = {name: state.hosts[name].app(rollout.app) for name in rollout.members if name in state.hosts}
+    on_hosts = {name: state.hosts[name].app(rollout.app) for name in counted(state, rollout) if name in state.hosts}
     if not on_hosts[host].in_service:
         return True
-    limit = drain_limit(rollout.policy, len(rollout.members), allow_outage=True)
+    limit = limit_of(rollout)
     out = sum(not one.in_service or _working(one) for one in on_hosts.values())
     waiting = [
         name

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from noonday_coordinator.core import twin
+from noonday_coordinator.core.events import Stage
+from noonday_coordinator.core.members import Members, members
 from noonday_coordinator.core.policy import Policy, share_of
-from noonday_coordinator.core.state import Host, State
+from noonday_coordinator.core.state import App, Host, Release, State
 from noonday_coordinator.core.view import View
+from noonday_coordinator.core.waves import in_order, serves_badly, waves_of
 from noonday_shared.errors import BadInput
 from noonday_shared.messages import Goal
 from noonday_shared.names import ReleaseRef
@@ -25,6 +28,12 @@ class Plan:
     nothing_to_do: bool
     checks: tuple[str, ...]
     seconds: float
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Hosts that are left out, and why."""
+    beside: tuple[str, ...] = ()
+    """Hosts that are not moved, but count when others are taken out."""
+    sick: tuple[str, ...] = ()
+    """Hosts that do not serve well now."""
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -36,11 +45,131 @@ STEP_SECONDS = 15.0
 
 
 def plan_deploy(
-    state: State, view: View, policy: Policy, version: str, *, now: float, allow_outage: bool = False
+    state: State,
+    view: View,
+    policy: Policy,
+    version: str,
+    *,
+    now: float,
+    allow_outage: bool = False,
+    supersede: bool = False,
 ) -> Plan:
-    """Raises `BadInput` naming the rule when the release can't be rolled out now."""
+    """Raises `BadInput` naming the rule when the release can't be rolled out now. `supersede`: in the place of the
+    rollout under way."""
     app = state.app(policy.app)
-    none_under_way(state, policy.app)
+    may_begin(state, policy.app, version, supersede=supersede)
+    release = _pushed(app, version)
+    found = members(state, view, policy, now=now)
+    if all(_runs(host, app.name, release.ref) for host in found.hosts):
+        return Plan(app.name, release.ref, app.current, (), 0, True, (), 0.0, found.skipped)
+    if release.pruned:
+        _on_all(found.hosts, app.name, release.ref)
+    limit = drain_limit(policy, len(found.hosts), allow_outage=allow_outage, absent=len(found.skipped))
+    hosts = in_order(found.hosts, policy)
+    waves = waves_of(policy, hosts)
+    return Plan(
+        app=app.name,
+        release=release.ref,
+        previous=app.current,
+        waves=waves,
+        limit=limit,
+        nothing_to_do=False,
+        checks=(
+            *_checks(policy, app.current, waves),
+            *_twin(state, policy, app.current, waves),
+            *_oddities(state, view, policy, found, supersede=supersede, now=now),
+        ),
+        seconds=_estimate(policy, waves, limit, first=app.current is None),
+        skipped=found.skipped,
+        sick=tuple(host.name for host in hosts if serves_badly(host, app.name)),
+    )
+
+
+def plan_rollback(state: State, view: View, policy: Policy, *, now: float) -> Plan:
+    """Straight to the previous release on all hosts, without canary. Raises `BadInput`. A host on which it is no longer
+    unpacked fetches it again before any is drained."""
+    app = state.app(policy.app)
+    target = app.previous
+    if target is None:
+        raise _refused(
+            "no-previous", f"{app.name} has no previous release to go back to", f"noonday release list {app.name}"
+        )
+    found = members(state, view, policy, now=now)
+    release = app.releases.get(target.version)
+    if release is None or release.pruned:
+        _on_all(found.hosts, app.name, target)
+    limit = drain_limit(policy, len(found.hosts), allow_outage=True, absent=len(found.skipped))
+    hosts = in_order(found.hosts, policy, newest_first=True)
+    waves = waves_of(policy.model_copy(update={"canary": len(hosts)}), hosts)
+    checks = ("health check and the agent's own proof on every host", *_fetching(hosts, app.name, target))
+    sick = tuple(host.name for host in hosts if serves_badly(host, app.name))
+    seconds = len(hosts) / limit * STEP_SECONDS
+    return Plan(app.name, target, app.current, waves, limit, False, checks, seconds, found.skipped, (), sick)
+
+
+def must_fetch(state: State, plan: Plan) -> bool:
+    """Whether a host of the plan does not have its release unpacked."""
+    return not all(_holds(state.hosts[host], plan.app, plan.release) for host in plan.hosts)
+
+
+def may_begin(state: State, app: str, version: str, *, supersede: bool) -> None:
+    """Raises `BadInput` naming what is under way. A rollout that only brings single hosts home stands back for every
+    other, and one that was asked to take over ends what goes forward; what goes back is never stopped."""
+    rollout = state.active(app)
+    if rollout is None:
+        none_under_way(state, app)
+        return
+    if rollout.kind == "reconcile":
+        return
+    if not supersede:
+        none_under_way(state, app)
+    if rollout.kind == "rollback" or rollout.stage is Stage.ROLLING_BACK:
+        text = f"{rollout.id} is going back, and nothing takes over from a rollback"
+        raise _refused("going-back", text, f"noonday show {rollout.id} --follow, then deploy again")
+    if rollout.release.version == version:
+        raise _refused("under-way", f"{rollout.id} rolls out {app} {version} already", f"noonday show {rollout.id}")
+    current = state.app(app).current
+    if current is not None and current.version == version:
+        text = f"{version} is the release of record, to which an end of {rollout.id} leads back"
+        raise _refused("of-record", text, f"noonday abort {app}")
+
+
+def none_under_way(state: State, app: str) -> None:
+    """Raises `BadInput` naming the rollout of this app that is under way, or its host that is still on its way back."""
+    rollout = state.active(app)
+    if rollout is not None:
+        text = f"{rollout.id} ({app} {rollout.release.version}, by {rollout.by}) is under way: {rollout.stage}"
+        fix = f"noonday show {rollout.id}, noonday abort {app}, or deploy with --supersede"
+        raise _refused("rollout-under-way", text, fix)
+    out = [name for name, host in state.hosts.items() if app in host.apps and state.goal_of(name, app) is Goal.OUT]
+    waiting = [name for name in out if not state.hosts[name].drained_by]
+    if waiting:
+        raise _refused("returning", f"{', '.join(waiting)} is on its way back into service", "try again in a moment")
+
+
+def drain_limit(policy: Policy, present: int, *, allow_outage: bool, absent: int = 0) -> int:
+    """Hosts that may be out at once, of those present. Raises `BadInput` with the sum when that is none."""
+    outage = allow_outage or policy.allow_outage
+    if present == 1:
+        if not outage:
+            fix = "pass --allow-outage, or set allow_outage = true in the app's policy"
+            one = f"all hosts of {policy.app} but one are left out" if absent else f"{policy.app} has one host"
+            raise _refused("only-host", f"{one}, so its release means an outage", fix)
+        return 1
+    total = present + absent
+    limit = min(policy.limit(total, absent), present - 1)
+    if limit < 1:
+        kept = share_of(policy.min_healthy, total, up=True)
+        text = f"{total} hosts - min_healthy {policy.min_healthy} ({kept} hosts)"
+        if absent:
+            text += f" - {absent} left out"
+        text += f" = {present - kept} that may be drained"
+        raise _refused("no-room", text, "lower min_healthy in the app's policy, or add hosts")
+    return limit
+
+
+def _pushed(app: App, version: str) -> Release:
+    """Raises `BadInput` when it may not be rolled out."""
     release = app.releases.get(version)
     if release is None:
         known = ", ".join(sorted(app.releases)) or "none"
@@ -50,105 +179,7 @@ def plan_deploy(
     if release.blocked:
         again = f"noonday release unblock {app.name} {version} --why WHY"
         raise _refused("blocked", f"{app.name} {version} was {release.blocked}", again)
-    hosts = members(state, view, policy, now=now)
-    if all(_runs(host, app.name, release.ref) for host in hosts):
-        return Plan(app.name, release.ref, app.current, (), 0, True, (), 0.0)
-    if release.pruned:
-        _on_all(hosts, app.name, release.ref)
-    limit = drain_limit(policy, len(hosts), allow_outage=allow_outage)
-    waves = waves_of(policy, [host.name for host in hosts])
-    return Plan(
-        app=app.name,
-        release=release.ref,
-        previous=app.current,
-        waves=waves,
-        limit=limit,
-        nothing_to_do=False,
-        checks=(*_checks(policy, app.current, waves), *_twin(state, policy, app.current, waves)),
-        seconds=_estimate(policy, waves, limit, first=app.current is None),
-    )
-
-
-def plan_rollback(state: State, view: View, policy: Policy, *, now: float) -> Plan:
-    """Straight to the previous release on all hosts, without canary or download. Raises `BadInput`."""
-    app = state.app(policy.app)
-    target = app.previous
-    if target is None:
-        raise _refused(
-            "no-previous", f"{app.name} has no previous release to go back to", f"noonday release list {app.name}"
-        )
-    hosts = members(state, view, policy, now=now)
-    missing = [host.name for host in hosts if not _holds(host, app.name, target)]
-    if missing:
-        again = f"noonday deploy {app.name} {target.version}"
-        raise _refused("previous-pruned", f"{target.version} is no longer on {', '.join(missing)}", again)
-    limit = drain_limit(policy, len(hosts), allow_outage=True)
-    waves = (tuple(reversed([host.name for host in hosts])),)
-    checks = ("health check and the agent's own proof on every host",)
-    return Plan(app.name, target, app.current, waves, limit, False, checks, len(hosts) / limit * STEP_SECONDS)
-
-
-def members(state: State, view: View, policy: Policy, *, now: float) -> tuple[Host, ...]:
-    """The app's hosts, all of them there and free. Raises `BadInput` naming those that are not."""
-    hosts = state.hosts_with(policy.hosts)
-    if not hosts:
-        labels = ", ".join(f"{key}={value}" for key, value in policy.hosts.items())
-        raise _refused("no-hosts", f"no enrolled host carries {labels}; that never means all", "noonday hosts")
-    # A coordinator that has just begun has heard nobody yet: who is away shows while the others prepare.
-    silent = [host.name for host in hosts if view.silent_for(host.name, now) > policy.unreachable_after]
-    if silent:
-        seen = ", ".join(f"{name} (last seen {_ago(view, name, now)})" for name in silent)
-        raise _refused("unreachable", f"no report from {seen}", "noonday doctor, then start the agents there")
-    strange = [host.name for host in hosts if policy.app not in host.apps]
-    if strange:
-        fix = f"add [apps.{policy.app}] to agent.toml there, or take the label off"
-        raise _refused("unknown-app", f"{', '.join(strange)} has no app {policy.app!r} in agent.toml", fix)
-    drained = [f"{host.name} (by {host.drained_by})" for host in hosts if host.drained_by]
-    if drained:
-        raise _refused("drained", f"drained by an operator: {', '.join(drained)}", "noonday undrain HOST")
-    return hosts
-
-
-def none_under_way(state: State, app: str) -> None:
-    """Raises `BadInput` naming the rollout of this app that is under way, or its host that is still on its way back."""
-    rollout = state.active(app)
-    if rollout is not None:
-        text = f"{rollout.id} ({app} {rollout.release.version}, by {rollout.by}) is under way: {rollout.stage}"
-        raise _refused("rollout-under-way", text, f"noonday show {rollout.id}, noonday abort {app}")
-    out = [name for name, host in state.hosts.items() if app in host.apps and state.goal_of(name, app) is Goal.OUT]
-    waiting = [name for name in out if not state.hosts[name].drained_by]
-    if waiting:
-        raise _refused("returning", f"{', '.join(waiting)} is on its way back into service", "try again in a moment")
-
-
-def drain_limit(policy: Policy, total: int, *, allow_outage: bool) -> int:
-    """Hosts that may be out at once. Raises `BadInput` with the sum when that is none."""
-    outage = allow_outage or policy.allow_outage
-    if total == 1:
-        if not outage:
-            fix = "pass --allow-outage, or set allow_outage = true in the app's policy"
-            raise _refused("only-host", f"{policy.app} has one host, so its release means an outage", fix)
-        return 1
-    limit = min(policy.limit(total), total - 1)
-    if limit < 1:
-        kept = share_of(policy.min_healthy, total, up=True)
-        text = f"{total} hosts - min_healthy {policy.min_healthy} ({kept} hosts) = {total - kept} that may be drained"
-        raise _refused("no-room", text, "lower min_healthy in the app's policy, or add hosts")
-    return limit
-
-
-def waves_of(policy: Policy, hosts: list[str]) -> tuple[tuple[str, ...], ...]:
-    """The canary, then the waves; percentages are of all hosts, and the last wave takes whoever is left."""
-    total = len(hosts)
-    sizes = [share_of(policy.canary, total), *(share_of(wave, total, up=True) for wave in policy.waves)]
-    waves: list[tuple[str, ...]] = []
-    rest = list(hosts)
-    for size in sizes:
-        waves.append(tuple(rest[:size]))
-        rest = rest[size:]
-    if rest:
-        waves.append(tuple(rest))
-    return tuple(wave for wave in waves if wave)
+    return release
 
 
 def _on_all(hosts: tuple[Host, ...], app: str, release: ReleaseRef) -> None:
@@ -194,15 +225,33 @@ def _twin(
     return (f"no twin control, since no host of a later wave serves {previous.version} well",)
 
 
+def _fetching(hosts: tuple[Host, ...], app: str, release: ReleaseRef) -> tuple[str, ...]:
+    missing = [host.name for host in hosts if not _holds(host, app, release)]
+    again = f"{', '.join(missing)} fetches {release.version} again, before any host is drained"
+    return (again,) if missing else ()
+
+
+def _oddities(
+    state: State, view: View, policy: Policy, found: Members, *, supersede: bool, now: float
+) -> tuple[str, ...]:
+    """What is not as usual with the hosts, or with what is under way."""
+    told = [f"{name} is left out: {why}" for name, why in found.skipped.items()]
+    sick = [host.name for host in found.hosts if serves_badly(host, policy.app)]
+    if sick:
+        told.append(f"{', '.join(sick)} goes first in its wave or group: it does not serve well now")
+    away = [one.name for one in found.hosts if view.silent_for(one.name, now) > policy.unreachable_after]
+    if away:
+        told.append(f"{', '.join(away)} is not heard, and awaited for {policy.prepare_within:g} s")
+    active = state.active(policy.app)
+    if active is not None and (supersede or active.kind == "reconcile"):
+        told.append(f"it takes over from {active.id} ({active.release.version}, {active.stage})")
+    return tuple(told)
+
+
 def _estimate(policy: Policy, waves: tuple[tuple[str, ...], ...], limit: int, *, first: bool) -> float:
     turns = sum(-(-len(wave) // limit) for wave in waves)
     pauses = max(len(waves) - 2, 0) * policy.wave_pause
     return turns * STEP_SECONDS + pauses + (0.0 if first else policy.examine)
-
-
-def _ago(view: View, host: str, now: float) -> str:
-    seen = view.last_seen.get(host)
-    return f"{now - seen:.0f} s ago" if seen else "never"
 
 
 def _refused(rule: str, text: str, next_action: str) -> BadInput:

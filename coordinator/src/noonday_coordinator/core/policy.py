@@ -23,6 +23,14 @@ def _share(value: int | str) -> int | str:
     return value
 
 
+def _shares(value: int | str | tuple[int | str, ...]) -> int | str | tuple[int | str, ...]:
+    if not isinstance(value, tuple):
+        return _share(value)
+    if not value:
+        raise ValueError("it names no limit")
+    return tuple(_share(one) for one in value)
+
+
 def _pattern(value: str) -> str:
     try:
         re.compile(value)
@@ -38,6 +46,8 @@ def _share_or_none(value: int | str) -> int | str:
 Share = Annotated[int | str, AfterValidator(_share)]
 """A count of hosts, or a percentage of the app's hosts."""
 ShareOrNone = Annotated[int | str, AfterValidator(_share_or_none)]
+Shares = Annotated[int | str | tuple[int | str, ...], AfterValidator(_shares)]
+"""A share, or several of which the smallest counts."""
 Seconds = Annotated[float, Field(ge=0, le=7 * 86_400)]
 
 
@@ -96,8 +106,30 @@ class Policy(Settings):
     overrides: tuple[Override, ...] = Field(default=(), max_length=100, description="what single units do")
     waves: tuple[Share, ...] = Field(default=("100%",), min_length=1, description="sizes of the waves after the canary")
     wave_pause: Seconds = Field(default=0.0, description="between two waves; judging goes on")
-    max_unavailable: Share = Field(default=1, description="hosts of this app out of the load balancer at once, at most")
+    max_unavailable: Shares = Field(
+        default=1,
+        description="hosts of this app out of the load balancer at once, at most; of several, as in [3, '25%'], the "
+        "smallest counts",
+    )
     min_healthy: ShareOrNone = Field(default=0, description="hosts that must stay in service; the stricter limit wins")
+    max_failures: ShareOrNone = Field(
+        default=0,
+        description="hosts after the canary that may fail to take the release, counted over the whole rollout, before "
+        "that is held against it; they are left out and named",
+    )
+    group_by: str = Field(
+        default="", description="label by which hosts are released one group after the other, as 'rack'; empty: none"
+    )
+    group_limit: Share = Field(default="100%", description="hosts of one group out at once, at most; needs group_by")
+    offline: Literal["fail", "wait", "skip"] = Field(
+        default="fail",
+        description="a host that is not heard at the start: refuse the rollout, wait for it up to prepare_within, or "
+        "go on without it, as without hosts that an operator drained",
+    )
+    catch_up: bool = Field(
+        default=True,
+        description="bring hosts that missed a rollout, and new ones, to the release of record by themselves",
+    )
     gates: tuple[Literal["canary"] | Annotated[int, Field(ge=1)], ...] = Field(
         default=(), description="wait for a person after the canary ('canary') or after wave n"
     )
@@ -111,7 +143,9 @@ class Policy(Settings):
     host_within: Seconds = Field(default=600.0, description="for one host, from its assignment to its return")
     unreachable_after: Seconds = Field(default=30.0, description="silence after which a host counts as unreachable")
 
-    def limit(self, total: int) -> int:
-        """Hosts that may be out of the load balancer at once, of `total`: the stricter of the two limits, maybe 0."""
-        spare = total - share_of(self.min_healthy, total, up=True)
-        return min(share_of(self.max_unavailable, total), spare)
+    def limit(self, total: int, absent: int = 0) -> int:
+        """Hosts that may be taken out of the load balancer at once, of `total` without the `absent` ones: the strictest
+        of the limits, maybe below 1."""
+        spare = total - absent - share_of(self.min_healthy, total, up=True)
+        shares = self.max_unavailable if isinstance(self.max_unavailable, tuple) else (self.max_unavailable,)
+        return min(*(share_of(share, total) for share in shares), spare)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from noonday_coordinator.core.caveats import Mark
-from noonday_coordinator.core.events import Assigned, End, Finding, Report, Stage
+from noonday_coordinator.core.events import Assigned, End, Finding, Kind, Report, Stage
 from noonday_coordinator.core.policy import Policy
 from noonday_shared.messages import Goal
 from noonday_shared.names import ReleaseRef
@@ -30,10 +30,15 @@ class HostState(StrEnum):
     BACK = "back"
     LOST = "lost"
     """It could not be brought back."""
+    SKIPPED = "skipped"
+    """It was left out before anything was done to it."""
 
 
 TOUCHED = frozenset({HostState.WORKING, HostState.SERVING, HostState.REVERTED, HostState.FAILED})
 """States of hosts that a rollback must bring back."""
+
+LEFT_OUT = frozenset({HostState.SKIPPED, HostState.REVERTED, HostState.FAILED})
+"""States of hosts that a completed rollout went on without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,10 @@ class App:
     previous: ReleaseRef | None = None
     active: str = ""
     """Id of the rollout under way; empty when there is none."""
+    recorded: str = ""
+    """Id of the rollout that made `current` the release of record."""
+    past: tuple[ReleaseRef, ...] = ()
+    """Releases of record before `current` that were not left by a rollback, newest last."""
     watch_until: float = 0.0
     releases: Mapping[str, Release] = field(default_factory=dict)
     """By version."""
@@ -103,13 +112,15 @@ class InRollout:
     state: HostState = HostState.WAITING
     since: float = 0.0
     reason: str = ""
+    moved: bool = False
+    """Whether it was ever told to serve the release, or to go back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
     id: str
     app: str
-    kind: str
+    kind: Kind
     release: ReleaseRef
     previous: ReleaseRef | None
     policy: Policy
@@ -117,6 +128,7 @@ class Rollout:
     by: str
     started_at: float
     hosts: Mapping[str, InRollout]
+    """Also those that it leaves out."""
     stage: Stage = Stage.PREPARING
     stage_since: float = 0.0
     deadline: float = 0.0
@@ -138,6 +150,12 @@ class Rollout:
     requests: int = 0
     marked: Mapping[str, Mark | None] = field(default_factory=dict)
     """Caveats that people changed since it began; None: forgotten."""
+    beside: tuple[str, ...] = ()
+    sick: tuple[str, ...] = ()
+    half_rolled: Mapping[str, ReleaseRef] = field(default_factory=dict)
+    """These three as in `RolloutStarted`."""
+    failures: int = 0
+    """How often a host could not take the release, over the whole rollout; those that were sick before don't count."""
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -146,6 +164,15 @@ class Rollout:
 
     def in_state(self, *states: HostState) -> tuple[str, ...]:
         return tuple(host for host in self.members if self.hosts[host].state in states)
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        return tuple(name for name, member in self.hosts.items() if member.state is HostState.SKIPPED)
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Hosts that it went on without, and why."""
+        return {name: member.reason for name, member in self.hosts.items() if member.state in LEFT_OUT}
 
 
 @dataclass(frozen=True, slots=True)

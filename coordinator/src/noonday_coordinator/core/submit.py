@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from noonday_coordinator.core import commands as c
 from noonday_coordinator.core import events as e
+from noonday_coordinator.core.coming_home import plan_reconcile, reconcile
 from noonday_coordinator.core.keeping import prunable
-from noonday_coordinator.core.plan import plan_deploy, plan_rollback
-from noonday_coordinator.core.state import Host, Rollout, State
+from noonday_coordinator.core.plan import Plan, must_fetch, plan_deploy, plan_rollback
+from noonday_coordinator.core.policy import Policy
+from noonday_coordinator.core.state import TOUCHED, Host, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_shared.errors import BadInput
 
@@ -17,10 +19,8 @@ SILENT = 30.0
 def submit(state: State, view: View, command: c.Command, *, now: float, by: str) -> tuple[e.Event, ...]:
     """The events of `command`; none when there is nothing to do. Raises `BadInput` naming the rule."""
     match command:
-        case c.Deploy():
-            return _deploy(state, view, command, now)
-        case c.Rollback():
-            return _rollback(state, view, command, now, by)
+        case c.Deploy() | c.Rollback() | c.Reconcile():
+            return _begin(state, view, command, now, by)
         case c.Promote() | c.Abort() | c.Pause() | c.Resume():
             return _steer(_under_way(state, command.app), command, by)
         case c.DrainHost(host):
@@ -43,33 +43,82 @@ def submit(state: State, view: View, command: c.Command, *, now: float, by: str)
             return (e.LogsWatched(app, until),)
 
 
-def _deploy(state: State, view: View, command: c.Deploy, now: float) -> tuple[e.Event, ...]:
-    plan = plan_deploy(state, view, command.policy, command.version, now=now, allow_outage=command.allow_outage)
+def _begin(
+    state: State, view: View, command: c.Deploy | c.Rollback | c.Reconcile, now: float, by: str
+) -> tuple[e.Event, ...]:
+    match command:
+        case c.Deploy():
+            return _deploy(state, view, command, now, by)
+        case c.Rollback():
+            return _rollback(state, view, command, now, by)
+        case c.Reconcile():
+            return _reconcile(state, view, command, now, by)
+
+
+def _deploy(state: State, view: View, command: c.Deploy, now: float, by: str) -> tuple[e.Event, ...]:
+    plan = plan_deploy(
+        state, view, command.policy, command.version,
+        now=now, allow_outage=command.allow_outage, supersede=command.supersede,
+    )  # fmt: skip
+    ended = _taken_over(state, plan.app, f"superseded by {command.version}, which {by} asked for")
     if plan.nothing_to_do:
-        return ()
+        return ended
     policy = command.policy.model_copy(update={"allow_outage": command.policy.allow_outage or command.allow_outage})
-    rollout = f"r{len(state.rollouts) + 1}"
+    started = _started(state, plan, "deploy", policy)
     deadline = now + policy.prepare_within
-    return (
-        e.RolloutStarted(rollout, plan.app, "deploy", plan.release, plan.previous, policy, plan.waves),
-        e.StageEntered(rollout, e.Stage.PREPARING, 0, "every host fetches, verifies and unpacks", deadline),
-    )
+    why = "every host fetches, verifies and unpacks"
+    return (*ended, started, e.StageEntered(started.rollout, e.Stage.PREPARING, 0, why, deadline))
 
 
 def _rollback(state: State, view: View, command: c.Rollback, now: float, by: str) -> tuple[e.Event, ...]:
     why = f"rolled back by {by}" + (f": {command.why}" if command.why else "")
     rollout = state.active(command.app)
-    if rollout is not None:
+    if rollout is not None and rollout.kind != "reconcile":
         _not_going_back(rollout)
         verdict = e.VerdictReached(rollout.id, "roll back", why, rollout.requests, rollout.findings)
         back = e.StageEntered(rollout.id, e.Stage.ROLLING_BACK, rollout.wave, why)
         return (e.RollbackRequested(rollout.id, command.why), verdict, back)
     plan = plan_rollback(state, view, command.policy, now=now)
-    new = f"r{len(state.rollouts) + 1}"
-    return (
-        e.RolloutStarted(new, plan.app, "rollback", plan.release, plan.previous, command.policy, plan.waves),
-        e.StageEntered(new, e.Stage.ROLLING, 0, why),
+    ended = _taken_over(state, plan.app, why)
+    started = _started(state, plan, "rollback", command.policy)
+    if must_fetch(state, plan):
+        deadline = now + command.policy.prepare_within
+        first = e.StageEntered(started.rollout, e.Stage.PREPARING, 0, f"{why}; some hosts fetch it again", deadline)
+    else:
+        first = e.StageEntered(started.rollout, e.Stage.ROLLING, 0, why)
+    return (*ended, started, first)
+
+
+def _reconcile(state: State, view: View, command: c.Reconcile, now: float, by: str) -> tuple[e.Event, ...]:
+    plan = plan_reconcile(state, view, command.policy, now=now)
+    hosts = tuple(one.host for one in plan.hosts)
+    if not hosts:
+        return ()
+    why = f"{by} asked for it: {'; '.join(f'{one.host} {one.why}' for one in plan.hosts)}"
+    return tuple(reconcile(state, state.app(command.app), command.policy, hosts, why, now))
+
+
+def _started(state: State, plan: Plan, kind: e.Kind, policy: Policy) -> e.RolloutStarted:
+    active = state.active(plan.app)
+    half = {**active.half_rolled, **dict.fromkeys(active.in_state(*TOUCHED), active.release)} if active else {}
+    return e.RolloutStarted(
+        rollout=f"r{len(state.rollouts) + 1}",
+        app=plan.app,
+        kind=kind,
+        release=plan.release,
+        previous=plan.previous,
+        policy=policy,
+        waves=plan.waves,
+        skipped=plan.skipped,
+        sick=plan.sick,
+        half_rolled={host: release for host, release in half.items() if host in plan.hosts},
     )
+
+
+def _taken_over(state: State, app: str, why: str) -> tuple[e.Event, ...]:
+    """The end of the rollout under way, if there is one: the plan was made, so it may be taken over from."""
+    active = state.active(app)
+    return (e.RolloutEnded(active.id, e.End.SUPERSEDED, why),) if active else ()
 
 
 def _steer(rollout: Rollout, command: c.Promote | c.Abort | c.Pause | c.Resume, by: str) -> tuple[e.Event, ...]:
@@ -82,6 +131,9 @@ def _steer(rollout: Rollout, command: c.Promote | c.Abort | c.Pause | c.Resume, 
         case c.Abort(_, why):
             _not_going_back(rollout)
             reason = f"aborted by {by}" + (f": {why}" if why else "")
+            if rollout.kind == "reconcile":
+                stays = f"{reason}. What is under way on a host is finished"
+                return (e.AbortRequested(rollout.id, why), e.RolloutEnded(rollout.id, e.End.ABORTED, stays))
             back = e.StageEntered(rollout.id, e.Stage.ROLLING_BACK, rollout.wave, reason)
             return (e.AbortRequested(rollout.id, why), back)
         case c.Pause():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from noonday_coordinator.core.assign import BUSY, assign, heard
+from noonday_coordinator.core.assign import assign
 from noonday_coordinator.core.events import Assigned, Event
+from noonday_coordinator.core.room import BUSY, heard
 from noonday_coordinator.core.state import AppOnHost, Rollout, State
 from noonday_coordinator.core.view import View
 

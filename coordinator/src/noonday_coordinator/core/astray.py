@@ -1,0 +1,108 @@
+"""Hosts that serve something else than the release of record: which, why, and what would be done about it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from noonday_coordinator.core.absorb import settled
+from noonday_coordinator.core.events import End
+from noonday_coordinator.core.policy import Policy
+from noonday_coordinator.core.state import App, AppOnHost, Host, HostState, Rollout, State
+from noonday_shared.messages import Goal
+from noonday_shared.names import ReleaseRef
+
+
+@dataclass(frozen=True, slots=True)
+class Astray:
+    """`why` goes on from the host's name. `by_itself`: nobody has to ask for it to be brought home."""
+
+    host: str
+    live: str
+    why: str
+    by_itself: bool
+    drained_by: str = ""
+
+
+def astray(state: State, app: App, policy: Policy) -> tuple[Astray, ...]:
+    """By name; none before the first completed rollout. Whatever is under way is not looked at."""
+    record = app.current
+    if record is None:
+        return ()
+    active = state.active(app.name)
+    busy = set(active.hosts) if active else set()
+    found = (
+        _look(state, app, host, record)
+        for host in state.hosts_with(policy.hosts)
+        if app.name in host.apps and host.name not in busy
+    )
+    return tuple(one for one in found if one is not None)
+
+
+def _look(state: State, app: App, host: Host, record: ReleaseRef) -> Astray | None:
+    on_host = host.app(app.name)
+    report = on_host.report
+    if report is None or not _at_rest(on_host) or (report.live == record.id and report.proven == record):
+        return None
+    serves = f"serves {_version(report.live)} instead of {record.version}" if report.live else f"has no {app.name} yet"
+    why, by_itself = _why(state, app, host, on_host)
+    return Astray(host.name, report.live, f"{serves}: {why}", by_itself and not host.drained_by, host.drained_by)
+
+
+def _why(state: State, app: App, host: Host, on_host: AppOnHost) -> tuple[str, bool]:
+    """In words, and whether it goes home by itself: not where a person, or a failure, left it as it is."""
+    report, last = on_host.report, _last_move(state, app, host.name)
+    member = last.hosts[host.name] if last else None
+    if last and member and member.state in (HostState.FAILED, HostState.REVERTED, HostState.LOST):
+        return f"{last.id} failed there: {member.reason.rstrip('.')}", False
+    if report is not None and report.proven is not None and report.live != report.proven.id:
+        return f"changed by hand, since {report.proven.version} was last proven there", False
+    if last is None:
+        new = on_host.assigned is None and (report is None or report.proven is None)
+        return "it is new" if new else "it missed a rollout", True
+    if last.end is End.SUPERSEDED:
+        return f"{last.id} was superseded", True
+    blocked = app.releases.get(last.release.version)
+    if last.kind == "deploy" and blocked is not None and blocked.blocked:
+        return f"{last.id} went back without it", True
+    if last.id == app.recorded or last.kind == "reconcile":
+        return "changed by hand", False
+    return f"{last.id}, a {last.kind} that ended as {last.end}, left it there", False
+
+
+def _last_move(state: State, app: App, host: str) -> Rollout | None:
+    """The newest rollout that moved it, back to the one that made the release of record."""
+    for rollout in _since_the_record(state, app):
+        member = rollout.hosts.get(host)
+        if member is not None and member.moved and member.state is not HostState.BACK:
+            return rollout
+    return None
+
+
+def _since_the_record(state: State, app: App) -> Iterator[Rollout]:
+    """Ended rollouts of the app, newest first, the one that made the release of record last."""
+    for rollout in reversed(tuple(state.rollouts.values())):
+        if rollout.app == app.name and rollout.end is not None:
+            yield rollout
+            if rollout.id == app.recorded:
+                return
+
+
+def tries(state: State, app: App, host: str) -> list[Rollout]:
+    """Attempts to bring the host to the release of record, newest first, but for those that made way for others."""
+    made = (one for one in _since_the_record(state, app) if one.kind == "reconcile" and host in one.hosts)
+    return [one for one in made if one.end is not End.SUPERSEDED]
+
+
+def _at_rest(on_host: AppOnHost) -> bool:
+    """Whether it took up and ended what it was told last."""
+    assigned, report = on_host.assigned, on_host.report
+    if assigned is None:
+        return True
+    told_out = assigned.goal is Goal.OUT
+    taken = report is not None and report.generation == assigned.generation
+    return taken and (told_out or settled(on_host))
+
+
+def _version(release: str) -> str:
+    return release.rpartition("-")[0] or release

@@ -1,0 +1,67 @@
+"""Which hosts take part in a rollout, and which are left out; or why there can't be one. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from noonday_coordinator.core.policy import Policy
+from noonday_coordinator.core.room import in_flight
+from noonday_coordinator.core.state import Host, State
+from noonday_coordinator.core.view import View
+from noonday_shared.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """By name. `skipped`: hosts that are left out, and why."""
+
+    hosts: tuple[Host, ...]
+    skipped: dict[str, str] = field(default_factory=dict)
+
+
+def members(state: State, view: View, policy: Policy, *, now: float) -> Members:
+    """The app's hosts. Raises `BadInput` naming those that are away or not free, as far as the policy wants them."""
+    found = state.hosts_with(policy.hosts)
+    if not found:
+        labels = ", ".join(f"{key}={value}" for key, value in policy.hosts.items())
+        raise _refused("no-hosts", f"no enrolled host carries {labels}; that never means all", "noonday hosts")
+    away = {host.name: host for host in found if view.silent_for(host.name, now) > policy.unreachable_after}
+    _all_have_app([host for host in found if host.name not in away], policy)
+    skipped: dict[str, str] = {}
+    if policy.offline == "skip":
+        skipped = {host.name: f"drained by {host.drained_by}" for host in found if host.drained_by}
+        skipped |= {
+            name: f"offline, last seen {ago(view, name, now)}"
+            for name, host in away.items()
+            if not in_flight(host.app(policy.app))
+        }
+    hosts = tuple(host for host in found if host.name not in skipped)
+    needed = [name for name in away if name not in skipped]
+    if not hosts or (needed and policy.offline != "wait"):
+        silent = needed or list(skipped)
+        raise _refused(
+            "unreachable",
+            f"no report from {', '.join(f'{name} (last seen {ago(view, name, now)})' for name in silent)}",
+            "noonday doctor, then start the agents there; or set offline in the app's policy",
+        )
+    drained = [f"{host.name} (by {host.drained_by})" for host in hosts if host.drained_by]
+    if drained:
+        raise _refused("drained", f"drained by an operator: {', '.join(drained)}", "noonday undrain HOST")
+    return Members(hosts, skipped)
+
+
+def ago(view: View, host: str, now: float) -> str:
+    seen = view.last_seen.get(host)
+    return f"{now - seen:.0f} s ago" if seen else "never"
+
+
+def _all_have_app(hosts: list[Host], policy: Policy) -> None:
+    # A coordinator that has just begun may not have heard of it yet, but the log remembers what was reported.
+    strange = [host.name for host in hosts if policy.app not in host.apps]
+    if strange:
+        fix = f"add [apps.{policy.app}] to agent.toml there, or take the label off"
+        raise _refused("unknown-app", f"{', '.join(strange)} has no app {policy.app!r} in agent.toml", fix)
+
+
+def _refused(rule: str, text: str, next_action: str) -> BadInput:
+    return BadInput(f"Refused: {text}.", rule=rule, next_action=next_action)

@@ -1,0 +1,133 @@
+"""How many hosts may be out at once, who is out already and why, and so who may be taken out now. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from noonday_coordinator.core import twin
+from noonday_coordinator.core.absorb import settled
+from noonday_coordinator.core.policy import share_of
+from noonday_coordinator.core.state import AppOnHost, HostState, Rollout, State
+from noonday_coordinator.core.view import View
+from noonday_shared.messages import Goal
+
+BUSY = (HostState.WORKING, HostState.GOING_BACK)
+
+
+def limit_of(rollout: Rollout) -> int:
+    """Hosts that may be out at once; 0 when those that are left out use it up."""
+    absent = len(rollout.skipped)
+    total = len(rollout.hosts) + len(rollout.beside)
+    present = total - absent
+    return present if present <= 1 else max(min(rollout.policy.limit(total, absent), present - 1), 0)
+
+
+def may_move(state: State, view: View, rollout: Rollout, waiting: Iterable[str], now: float) -> list[str]:
+    """Hosts that may be taken out now, in the given order. One that is out already costs no capacity; one that is
+    silent is waited for, since nobody knows when it would begin."""
+    limit = limit_of(rollout)
+    busy = _busy(state, view, rollout, now)
+    missing = set(out(state, view, rollout, now))
+    chosen: list[str] = []
+    for host in waiting:
+        if busy >= limit:
+            break
+        free = len(missing) < limit and _group_has_room(state, rollout, host, missing)
+        if heard(view, rollout, host, now) and (host in missing or free):
+            chosen.append(host)
+            missing.add(host)
+            busy += 1
+    return chosen
+
+
+def may_go_back(state: State, view: View, rollout: Rollout, touched: Iterable[str], now: float) -> list[str]:
+    """As `may_move` for the way back: hosts that are out for reasons of their own don't keep a bad release in service,
+    but the last host in service stays there."""
+    limit = limit_of(rollout)
+    busy = set(rollout.in_state(*BUSY))
+    count = _busy(state, view, rollout, now)
+    serving = {host for host in counted(state, rollout) if serves(state, view, rollout, host, now)}
+    chosen: list[str] = []
+    for host in touched:
+        alone = not serving - {host} and len(counted(state, rollout)) > 1
+        if count < limit and (host not in serving or (not alone and _group_has_room(state, rollout, host, busy))):
+            chosen.append(host)
+            serving.discard(host)
+            busy.add(host)
+            count += 1
+    return chosen
+
+
+def out(state: State, view: View, rollout: Rollout, now: float) -> dict[str, str]:
+    """Hosts that can't be counted on to serve, and why."""
+    return {
+        host: _why_out(state, view, rollout, host, now)
+        for host in counted(state, rollout)
+        if not serves(state, view, rollout, host, now)
+    }
+
+
+def counted(state: State, rollout: Rollout) -> tuple[str, ...]:
+    """The hosts whose service counts: those that are moved, and those beside them."""
+    moved = (host for host in rollout.members if rollout.hosts[host].state is not HostState.SKIPPED)
+    return (*moved, *(host for host in rollout.beside if host in state.hosts))
+
+
+def serves(state: State, view: View, rollout: Rollout, host: str, now: float) -> bool:
+    """Whether the host is known to be in service and stays there: not on its way out, and heard of lately."""
+    enrolled, member = state.hosts.get(host), rollout.hosts.get(host)
+    if enrolled is None or (member is not None and member.state in BUSY):
+        return False
+    on_host = enrolled.app(rollout.app)
+    leaves = in_flight(on_host) or twin.may_leave(view, on_host, rollout, now)
+    return on_host.in_service and heard(view, rollout, host, now) and not leaves
+
+
+def in_flight(on_host: AppOnHost) -> bool:
+    """Whether it was told to serve something else than is live there, and has not said how that ended."""
+    assigned, report = on_host.assigned, on_host.report
+    if assigned is None or assigned.goal is not Goal.SERVING or assigned.release is None or settled(on_host):
+        return False
+    return report is None or report.live != assigned.release.id
+
+
+def heard(view: View, rollout: Rollout, host: str, now: float) -> bool:
+    """Whether the host said anything lately."""
+    return view.silent_for(host, now) <= rollout.policy.unreachable_after
+
+
+def held_up(state: State, view: View, rollout: Rollout, now: float) -> str:
+    """Who is out, so that nobody else may be taken out, as in 'web-3 is out of service'; empty when nobody is."""
+    return ", ".join(f"{host} {why}" for host, why in out(state, view, rollout, now).items())
+
+
+def _why_out(state: State, view: View, rollout: Rollout, host: str, now: float) -> str:
+    enrolled = state.hosts.get(host)
+    if enrolled is None:
+        return "is no longer enrolled"
+    if not heard(view, rollout, host, now):
+        return f"was not heard for {view.silent_for(host, now):.0f} s"
+    if enrolled.drained_by:
+        return f"is drained by {enrolled.drained_by}"
+    if enrolled.app(rollout.app).in_service:
+        return "is about to leave"
+    return "is out of service"
+
+
+def _group_has_room(state: State, rollout: Rollout, host: str, missing: Iterable[str]) -> bool:
+    """Whether the host's group may lose one more."""
+    label = rollout.policy.group_by
+    if not label:
+        return True
+    group = group_of(state, host, label)
+    size = sum(group_of(state, one, label) == group for one in counted(state, rollout))
+    return sum(group_of(state, one, label) == group for one in missing) < share_of(rollout.policy.group_limit, size)
+
+
+def group_of(state: State, host: str, label: str) -> str:
+    enrolled = state.hosts.get(host)
+    return enrolled.labels.get(label, "") if enrolled else ""
+
+
+def _busy(state: State, view: View, rollout: Rollout, now: float) -> int:
+    return len(rollout.in_state(*BUSY)) + twin.under_way(state, view, rollout, now)

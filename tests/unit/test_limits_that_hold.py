@@ -1,0 +1,157 @@
+"""Limits that hold: how many hosts are out at once, overall and by group, and how many may fail in a whole rollout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from noonday_coordinator.api.waiting import waiting_for
+from noonday_coordinator.core import events as e
+from noonday_coordinator.core.plan import plan_deploy
+from noonday_coordinator.core.state import HostState
+from noonday_shared.errors import BadInput
+from noonday_shared.messages import Outcome
+from support.story import NEW, Story, only, policy
+
+
+@pytest.mark.parametrize(
+    ("limits", "total", "most"),
+    [([3, "25%"], 8, 2), ([1, "50%"], 8, 1), ([9, "100%"], 8, 8), (["1%", 5], 8, 1), (["10%"], 5, 1), (2, 8, 2)],
+)
+def test_of_several_limits_the_smallest_counts_and_a_percentage_is_never_0(limits: Any, total: int, most: int) -> None:
+    assert policy(max_unavailable=limits).limit(total) == most
+
+
+@pytest.mark.parametrize("wrong", [[], [0], ["0%"], "0%", [1, "x"], 0])
+def test_a_limit_that_lets_nobody_move_is_no_limit(wrong: Any) -> None:
+    with pytest.raises(ValidationError):
+        policy(max_unavailable=wrong)
+
+
+def prepared(hosts: int = 5, **changes: Any) -> Story:
+    story = Story(hosts, examine=0, **changes)
+    story.deploy()
+    story.all_take()
+    return story
+
+
+def test_by_default_the_first_host_that_fails_sends_the_release_back() -> None:
+    story = prepared()
+    story.takes("web-1")
+    story.takes("web-2", Outcome.REVERTED)
+    assert story.rollout.stage is e.Stage.ROLLING_BACK
+
+
+def test_failures_are_counted_over_the_whole_rollout_and_not_by_wave() -> None:
+    story = prepared(6, max_failures=1, waves=(2, 2, "100%"))
+    story.takes("web-1")
+    story.takes("web-2", Outcome.REVERTED)
+    assert (story.rollout.stage, story.rollout.failures) == (e.Stage.ROLLING, 1)
+    story.takes("web-3")
+    assert story.rollout.wave == 2
+    story.takes("web-4", Outcome.REVERTED)
+    assert story.rollout.stage is e.Stage.ROLLING_BACK
+    assert "web-2" in story.rollout.reason
+    assert "web-4" in story.rollout.reason
+
+
+def test_hosts_that_may_fail_are_left_out_and_named_in_the_end() -> None:
+    story = prepared(3, max_failures="34%")
+    story.takes("web-1")
+    story.takes("web-2", Outcome.REVERTED)
+    (ended,) = only(story.takes("web-3"), e.RolloutEnded)
+    assert ended.end is e.End.DONE
+    assert ended.reason.startswith("2 of 3 hosts serve 1.1.0. Left out: web-2 (warm-up: GET /: 503)")
+    assert set(story.rollout.left_out) == {"web-2"}
+    assert story.state.app("web").current == NEW
+
+
+def test_no_failure_of_a_canary_is_one_too_few() -> None:
+    story = prepared(5, max_failures=5)
+    story.takes("web-1", Outcome.REVERTED)
+    assert story.rollout.stage is e.Stage.ROLLING_BACK
+
+
+def test_a_host_that_failed_and_stays_out_uses_up_the_limit() -> None:
+    story = prepared(5, max_failures=5)
+    story.takes("web-1")
+    story.takes("web-2", Outcome.FAILED, in_service=False)
+    assert story.moving() == []
+    story.report("web-2", in_service=True)
+    story.settle()
+    assert story.moving() == ["web-3"]
+
+
+def test_a_host_that_goes_down_by_itself_holds_up_the_next_drain_which_says_why_and_asks_in_time() -> None:
+    story = prepared(4, host_within=100)
+    story.takes("web-1")
+    story.report("web-1", in_service=False)
+    story.takes("web-2")
+    assert story.moving() == []
+    words = waiting_for(story.rollout, story.state, story.view, story.now)
+    assert "web-1 is out of service" in words
+    assert "100 s left, then a person is asked" in words
+    (asked,) = only(story.passing(100.0), e.Asked)
+    assert "Waited 100 s to drain web-3, in vain: web-1 is out of service" in asked.question
+    story.report("web-1", in_service=True)
+    story.settle()
+    assert (story.moving(), story.rollout.asked) == (["web-3"], "")
+
+
+def racks(**changes: Any) -> Story:
+    """Two racks of two and a third of one: a holds web-1 and web-4, b web-2 and web-5, c web-3."""
+    story = Story(5, examine=0, group_by="rack", **changes)
+    for name, rack in zip(story.names, "abcab", strict=True):
+        story.enroll(name, rack=rack)
+    return story
+
+
+def test_racks_are_released_one_after_the_other_and_no_wave_holds_two_of_them() -> None:
+    story = racks(max_unavailable="100%")
+    plan = plan_deploy(story.state, story.view, story.policy, NEW.version, now=story.now)
+    assert plan.waves == (("web-1",), ("web-4",), ("web-2", "web-5"), ("web-3",))
+    story.deploy()
+    story.all_take()
+    story.takes("web-1")
+    assert story.moving() == ["web-4"]
+    story.takes("web-4")
+    assert story.moving() == ["web-2", "web-5"]
+
+
+def test_a_group_loses_no_more_hosts_than_its_own_limit() -> None:
+    story = racks(max_unavailable="100%", group_limit="50%")
+    story.deploy()
+    story.all_take()
+    story.takes("web-1")
+    story.takes("web-4")
+    assert story.moving() == ["web-2"]
+    story.takes("web-2")
+    assert story.moving() == ["web-5"]
+
+
+def test_the_way_back_keeps_to_the_limit_of_a_group_too() -> None:
+    story = racks(max_unavailable="100%", group_limit=1)
+    story.deploy()
+    story.all_take()
+    for name in ("web-1", "web-4", "web-2", "web-5"):
+        story.takes(name)
+    story.rollback()
+    assert sorted(story.moving()) == ["web-3", "web-4", "web-5"]
+    assert story.where("web-1") is HostState.SERVING
+
+
+def test_a_host_without_the_label_is_named_before_anything_begins() -> None:
+    story = racks()
+    story.enroll("web-3")
+    with pytest.raises(BadInput, match="web-3 has no label rack") as refused:
+        story.deploy()
+    assert refused.value.rule == "no-group"
+
+
+def test_the_sickest_group_goes_first() -> None:
+    story = racks()
+    story.report("web-5", in_service=False)
+    plan = plan_deploy(story.state, story.view, story.policy, NEW.version, now=story.now)
+    assert plan.waves == (("web-5",), ("web-2",), ("web-1", "web-4"), ("web-3",))

@@ -1,0 +1,516 @@
+"""Hosts that are away, new, changed by hand or sick: left out, waited for, or brought home by the safe path."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from noonday_coordinator.core import commands as c
+from noonday_coordinator.core import events as e
+from noonday_coordinator.core.astray import astray
+from noonday_coordinator.core.coming_home import AGAIN_AFTER, plan_reconcile
+from noonday_coordinator.core.plan import plan_deploy
+from noonday_coordinator.core.state import HostState
+from noonday_coordinator.core.view import View
+from noonday_shared.errors import BadInput
+from noonday_shared.messages import Goal, Outcome
+from support.story import NEW, OLD, OLDER, OTHER, Story, only
+
+
+def away(story: Story, *names: str, seconds: float = 31.0) -> Story:
+    story.now += seconds
+    for name in story.names:
+        if name not in names:
+            story.hear(name)
+    return story
+
+
+def live(story: Story, name: str) -> str:
+    report = story.on(name).report
+    return report.live if report else ""
+
+
+def drift(story: Story) -> dict[str, str]:
+    return {one.host: one.why for one in astray(story.state, story.state.app("web"), story.policy)}
+
+
+def done(story: Story) -> Story:
+    """Whatever is under way succeeds everywhere."""
+    for _ in range(30):
+        if story.rollout.end is not None:
+            break
+        for name in story.rollout.in_state(HostState.WAITING, HostState.WORKING):
+            story.takes(name)
+    assert story.rollout.end is e.End.DONE
+    for name in story.names:
+        on = story.on(name)
+        if (
+            on.assigned
+            and on.report
+            and on.report.generation != on.assigned.generation
+            and name in story.rollout.members
+        ):
+            story.takes(name)
+    return story
+
+
+# Offline at the start
+
+
+def test_a_host_that_is_away_refuses_the_rollout_unless_the_policy_says_otherwise() -> None:
+    with pytest.raises(BadInput, match=r"no report from web-2 \(last seen 31 s ago\)"):
+        away(Story(), "web-2").deploy()
+
+
+def test_a_host_that_is_away_may_be_left_out_by_name_and_the_others_go_on() -> None:
+    story = away(Story(offline="skip", examine=0), "web-2")
+    story.deploy()
+    assert story.rollout.members == ("web-1", "web-3")
+    assert story.rollout.left_out == {"web-2": "offline, last seen 31 s ago"}
+    done(story)
+    assert "2 of 3 hosts serve 1.1.0. Left out: web-2 (offline" in story.rollout.reason
+
+
+def test_a_host_that_is_left_out_does_not_use_up_the_limit_but_counts_for_min_healthy() -> None:
+    story = away(Story(4, offline="skip", examine=0, max_unavailable=1), "web-1")
+    story.deploy()
+    for name in ("web-2", "web-3", "web-4"):
+        story.takes(name)
+    assert story.moving() == ["web-2"]
+    with pytest.raises(BadInput, match=r"4 hosts - min_healthy 3 \(3 hosts\) - 1 left out = 0 that may be drained"):
+        away(Story(4, offline="skip", min_healthy=3), "web-1").deploy()
+
+
+def test_where_all_but_one_are_left_out_the_last_is_an_outage_that_somebody_has_to_allow() -> None:
+    with pytest.raises(BadInput, match="all hosts of web but one are left out, so its release means an outage"):
+        away(Story(2, offline="skip"), "web-2").deploy()
+
+
+def test_where_all_are_away_there_is_no_rollout() -> None:
+    with pytest.raises(BadInput) as refused:
+        away(Story(2, offline="skip"), "web-1", "web-2").deploy()
+    assert refused.value.rule == "unreachable"
+
+
+def test_a_host_that_is_away_may_be_waited_for_until_the_prepare_deadline() -> None:
+    story = away(Story(offline="wait", prepare_within=100), "web-2")
+    story.deploy()
+    story.takes("web-1")
+    story.takes("web-3")
+    assert story.moving() == []
+    story.takes("web-2")
+    assert story.moving() == ["web-1"]
+
+
+def test_a_host_that_is_waited_for_in_vain_ends_it_by_name() -> None:
+    story = away(Story(offline="wait", prepare_within=100), "web-2")
+    story.deploy()
+    (ended,) = only(story.passing(100.0, silent=["web-2"]), e.RolloutEnded)
+    assert "web-2 (last seen 131 s ago)" in ended.reason
+
+
+def just_begun(**changes: Any) -> Story:
+    """A coordinator that heard nobody yet deploys, and web-2 stays away."""
+    story = Story(prepare_within=1800, **changes)
+    story.now += 3600.0
+    story.view = View(since=story.now)
+    story.deploy()
+    story.takes("web-1")
+    story.takes("web-3")
+    return story
+
+
+def test_an_absent_host_is_named_soon_also_right_after_the_coordinators_start() -> None:
+    story = just_begun()
+    assert story.passing(30.0, silent=["web-2"]) == []
+    (ended,) = only(story.passing(1.0, silent=["web-2"]), e.RolloutEnded)
+    assert ended.reason.startswith("No report from web-2 (last seen 31 s ago). None was drained.")
+
+
+def test_an_absent_host_is_left_out_soon_also_right_after_the_coordinators_start() -> None:
+    story = just_begun(offline="skip")
+    story.passing(31.0, silent=["web-2"])
+    assert story.where("web-2") is HostState.SKIPPED
+    assert story.moving() == ["web-1"]
+
+
+def test_a_host_that_fell_silent_while_it_prepared_has_until_the_deadline() -> None:
+    story = Story(prepare_within=100, offline="skip")
+    story.deploy()
+    story.takes("web-1")
+    story.takes("web-3")
+    assert story.passing(60.0, silent=["web-2"]) == []
+    story.passing(40.0, silent=["web-2"])
+    assert story.rollout.left_out == {"web-2": "offline, not heard for 100 s"}
+    assert story.moving() == ["web-1"]
+
+
+def test_a_rollout_whose_canary_is_away_ends_before_anything_is_drained() -> None:
+    story = Story(prepare_within=100, offline="skip")
+    story.deploy()
+    story.takes("web-2")
+    story.takes("web-3")
+    (ended,) = only(story.passing(100.0, silent=["web-1"]), e.RolloutEnded)
+    assert ended.end is e.End.FAILED
+    assert "No host is left for the first wave, so none was drained. web-1: offline" in ended.reason
+
+
+# Back, new, and brought home
+
+
+def missed(hosts: int = 3, **changes: Any) -> Story:
+    """1.1.0 is everywhere but on web-2, which was away, and which is heard again."""
+    story = away(Story(hosts, offline="skip", examine=0, **changes), "web-2")
+    story.deploy()
+    done(story)
+    assert drift(story) == {"web-2": "serves 1.0.0 instead of 1.1.0: it missed a rollout"}
+    return story
+
+
+def test_a_host_that_is_back_is_prepared_then_drained_and_brought_to_the_release_of_record() -> None:
+    story = missed()
+    story.passing(1.0)
+    assert (story.rollout.kind, story.rollout.members, story.rollout.release) == ("reconcile", ("web-2",), NEW)
+    assert story.assigned("web-2").goal is Goal.PREPARED
+    story.takes("web-2")
+    assert story.assigned("web-2").goal is Goal.SERVING
+    story.takes("web-2")
+    assert (story.rollout.end, drift(story)) == (e.End.DONE, {})
+    assert (story.state.app("web").current, story.state.app("web").previous) == (NEW, OLD)
+
+
+def test_it_stays_as_it_is_while_it_is_not_heard_or_where_the_policy_says_so() -> None:
+    story = missed()
+    assert story.passing(31.0, silent=["web-2"]) == []
+    story = missed(catch_up=False)
+    assert story.passing(1.0) == []
+
+
+def test_it_waits_while_another_host_is_out() -> None:
+    story = missed()
+    story.report("web-3", in_service=False)
+    assert story.passing(1.0) == []
+    story.report("web-3", in_service=True)
+    story.settle()
+    assert story.rollout.kind == "reconcile"
+
+
+def test_one_that_is_out_anyway_does_not_wait_for_others() -> None:
+    story = missed()
+    story.report("web-3", in_service=False)
+    story.report("web-2", in_service=False)
+    story.settle()
+    story.takes("web-2", in_service=False)
+    assert story.moving() == ["web-2"]
+
+
+def test_hosts_come_home_one_at_a_time() -> None:
+    story = away(Story(4, offline="skip", examine=0), "web-2", "web-4")
+    story.deploy()
+    done(story)
+    story.passing(1.0)
+    assert story.rollout.members == ("web-2",)
+    done(story)
+    story.passing(1.0)
+    assert story.rollout.members == ("web-4",)
+
+
+def test_one_that_can_not_take_the_release_is_left_alone_and_named() -> None:
+    story = missed()
+    story.passing(1.0)
+    story.takes("web-2")
+    (ended,) = only(story.takes("web-2", Outcome.REVERTED), e.RolloutEnded)
+    assert ended.end is e.End.FAILED
+    assert story.passing(86_400.0) == []
+    assert "r3 failed there: warm-up: GET /: 503" in drift(story)["web-2"]
+    assert not story.state.app("web").releases[NEW.version].blocked
+
+
+def test_one_that_could_not_prepare_is_tried_again_after_a_while_and_not_for_ever() -> None:
+    story = missed(prepare_within=10)
+    tries = 0
+    for _ in range(20):
+        story.passing(AGAIN_AFTER)
+        if story.rollout.kind == "reconcile" and story.rollout.end is None:
+            tries += 1
+            story.takes("web-2", Outcome.FAILED)
+    assert tries == 5
+
+
+def test_a_person_may_stop_it_and_it_does_not_begin_again() -> None:
+    story = missed()
+    story.passing(1.0)
+    story.ask(c.Abort("web"))
+    assert story.rollout.end is e.End.ABORTED
+    story.takes("web-2")
+    assert story.passing(86_400.0) == []
+
+
+def test_a_rollout_does_not_wait_for_it_but_takes_over() -> None:
+    story = missed()
+    story.passing(1.0)
+    story.takes("web-2")
+    assert story.moving() == ["web-2"]
+    story.deploy(OTHER.version)
+    assert story.state.rollouts["r3"].end is e.End.SUPERSEDED
+    assert story.rollout.members == ("web-1", "web-2", "web-3")
+    done(story)
+    assert drift(story) == {}
+
+
+def test_a_rollback_takes_over_too_and_takes_who_is_on_its_way_first() -> None:
+    story = missed()
+    for name in story.names:
+        story.report(name, prepared=(OLD.id, NEW.id))
+    story.passing(1.0)
+    story.takes("web-2")
+    story.rollback("slow")
+    assert story.rollout.kind == "rollback"
+    assert story.moving() == ["web-2"]
+
+
+def test_a_new_host_gets_the_release_of_record_in_quiet_times() -> None:
+    story = Story(examine=0)
+    story.deploy()
+    done(story)
+    story.names = (*story.names, "web-9")
+    story.enroll("web-9")
+    story.report("web-9", live="", proven=None, in_service=False, healthy=None)
+    story.settle()
+    assert (story.rollout.kind, story.rollout.members) == ("reconcile", ("web-9",))
+    done(story)
+    assert live(story, "web-9") == NEW.id
+
+
+def joined() -> Story:
+    """web-9 is new while the canary is examined."""
+    story = Story()
+    story.deploy()
+    story.all_take()
+    story.takes("web-1")
+    assert story.rollout.stage is e.Stage.EXAMINING
+    story.names = (*story.names, "web-9")
+    story.enroll("web-9")
+    story.report("web-9", live="", proven=None, in_service=False, healthy=None)
+    story.settle()
+    return story
+
+
+def test_a_new_host_in_mid_rollout_serves_the_old_release_until_the_verdict() -> None:
+    story = joined()
+    assert (story.assigned("web-9").goal, story.assigned("web-9").release) == (Goal.SERVING, OLD)
+    assert not story.assigned("web-9").observe
+    assert story.rollout.stage is e.Stage.EXAMINING
+    story.takes("web-9")
+    story.judge("promote")
+    story.passing(61.0)
+    story.takes("web-2")
+    story.takes("web-3")
+    assert story.state.rollouts["r2"].end is e.End.DONE
+    for name in story.names[:3]:
+        story.takes(name)
+    assert (story.rollout.kind, story.rollout.members) == ("reconcile", ("web-9",))
+    done(story)
+    assert live(story, "web-9") == NEW.id
+
+
+def test_a_new_host_in_mid_rollout_stays_on_the_old_release_when_the_verdict_is_bad() -> None:
+    story = joined()
+    story.takes("web-9")
+    story.judge("roll back")
+    story.passing(1.0)
+    story.takes("web-1")
+    assert story.rollout.end is e.End.ROLLED_BACK
+    story.passing(100.0)
+    assert (live(story, "web-9"), drift(story)) == (OLD.id, {})
+
+
+def test_a_new_host_that_gets_requests_already_is_not_touched_before_the_end() -> None:
+    story = Story()
+    story.deploy()
+    story.names = (*story.names, "web-9")
+    story.enroll("web-9")
+    story.report("web-9", live=OLDER.id, proven=None, in_service=True)
+    story.settle()
+    assert story.on("web-9").assigned is None
+
+
+# Changed by hand
+
+
+def by_hand(**changes: Any) -> Story:
+    """`current` of web-2 was moved to 0.9.0."""
+    story = Story(examine=0, **changes)
+    story.deploy()
+    done(story)
+    story.report("web-2", live=OLDER.id)
+    return story
+
+
+def test_what_was_changed_by_hand_is_shown_and_left_as_it_is() -> None:
+    story = by_hand()
+    assert story.passing(86_400.0) == []
+    words = "serves 0.9.0 instead of 1.1.0: changed by hand, since 1.1.0 was last proven there"
+    assert drift(story) == {"web-2": words}
+
+
+def test_a_person_has_it_mended_by_the_safe_path() -> None:
+    story = by_hand()
+    plan = plan_reconcile(story.state, story.view, story.policy, now=story.now)
+    assert ([one.host for one in plan.hosts], plan.release, plan.not_now) == (["web-2"], NEW, {})
+    story.ask(c.Reconcile("web", story.policy))
+    story.settle()
+    assert story.assigned("web-2").goal is Goal.PREPARED
+    done(story)
+    assert drift(story) == {}
+
+
+def test_who_mends_several_hosts_takes_out_one_at_a_time_and_stops_for_none() -> None:
+    story = by_hand(max_unavailable="100%")
+    story.report("web-3", live=OLDER.id)
+    story.ask(c.Reconcile("web", story.policy))
+    story.settle()
+    story.takes("web-2")
+    story.takes("web-3")
+    assert story.moving() == ["web-2"]
+    story.takes("web-2", Outcome.REVERTED)
+    assert story.moving() == ["web-3"]
+    (ended,) = only(story.takes("web-3"), e.RolloutEnded)
+    assert ended.end is e.End.FAILED
+    assert ended.reason.startswith("1 of 2 hosts serve 1.1.0. Left out: web-2")
+
+
+def test_the_last_host_in_service_is_not_mended() -> None:
+    story = by_hand(host_within=100)
+    story.report("web-1", in_service=False)
+    story.report("web-3", in_service=False)
+    story.ask(c.Reconcile("web", story.policy))
+    story.settle()
+    story.takes("web-2")
+    assert story.moving() == []
+    (ended,) = only(story.passing(100.0), e.RolloutEnded)
+    assert "web-1 is out of service, web-3 is out of service" in ended.reason
+
+
+def test_a_fleet_of_one_host_is_mended_only_where_an_outage_is_allowed() -> None:
+    story = Story(1, allow_outage=True, examine=0)
+    story.deploy()
+    done(story)
+    story.report("web-1", live=OLDER.id)
+    strict = story.policy.model_copy(update={"allow_outage": False})
+    with pytest.raises(BadInput, match="to mend it means an outage"):
+        story.ask(c.Reconcile("web", strict))
+    story.ask(c.Reconcile("web", story.policy))
+    assert done(story).rollout.kind == "reconcile"
+
+
+def test_there_is_nothing_to_mend_before_the_first_rollout_or_when_all_is_well() -> None:
+    with pytest.raises(BadInput, match="has no release of record"):
+        Story(first=None).ask(c.Reconcile("web", Story().policy))
+    story = Story()
+    assert story.ask(c.Reconcile("web", story.policy)) == ()
+
+
+def test_what_can_not_be_mended_now_is_named_with_what_hinders() -> None:
+    story = by_hand()
+    story.ask(c.DrainHost("web-2"))
+    story.settle()
+    story.takes("web-2", live=OLDER.id)
+    plan = plan_reconcile(story.state, story.view, story.policy, now=story.now)
+    assert plan.not_now == {"web-2": "drained by alice: noonday undrain web-2"}
+    assert story.ask(c.Reconcile("web", story.policy)) == ()
+
+
+# Drained by an operator
+
+
+def test_a_drained_host_is_left_out_and_comes_home_once_it_may_serve_again() -> None:
+    story = Story(offline="skip", examine=0)
+    story.ask(c.DrainHost("web-2"))
+    story.settle()
+    story.takes("web-2")
+    story.deploy()
+    assert story.rollout.left_out == {"web-2": "drained by alice"}
+    done(story)
+    assert story.passing(3600.0) == []
+    assert story.assigned("web-2").goal is Goal.OUT
+    story.ask(c.UndrainHost("web-2"))
+    story.settle()
+    assert story.assigned("web-2").release == OLD
+    story.takes("web-2")
+    assert (story.rollout.kind, story.rollout.members) == ("reconcile", ("web-2",))
+
+
+# Sick before
+
+
+def sick(story: Story, *names: str) -> Story:
+    for name in names:
+        story.report(name, in_service=False, healthy=False)
+    return story
+
+
+def test_where_all_are_broken_a_good_release_may_still_go_out_one_by_one() -> None:
+    story = sick(Story(), "web-1", "web-2", "web-3")
+    story.deploy()
+    for name in story.names:
+        story.takes(name, in_service=False)
+    assert story.moving() == ["web-1"]
+    story.takes("web-1", healthy=True)
+    story.judge("promote")
+    story.passing(61.0)
+    assert story.moving() == ["web-2"]
+    story.takes("web-2", healthy=True)
+    assert story.moving() == ["web-3"]
+    story.takes("web-3", healthy=True)
+    assert story.rollout.end is e.End.DONE
+
+
+def test_the_sick_go_first_since_they_lose_nothing() -> None:
+    story = sick(Story(4), "web-3")
+    story.report("web-4", healthy=False)
+    plan = plan_deploy(story.state, story.view, story.policy, NEW.version, now=story.now)
+    assert plan.waves == (("web-3",), ("web-4", "web-1", "web-2"))
+    assert plan.sick == ("web-3", "web-4")
+
+
+def test_a_canary_that_was_sick_before_says_nothing_of_the_release() -> None:
+    story = sick(Story(), "web-2")
+    story.deploy()
+    for name in story.names:
+        story.takes(name, in_service=name != "web-2")
+    (ended,) = only(story.takes("web-2", Outcome.FAILED, in_service=False), e.RolloutEnded)
+    assert ended.end is e.End.FAILED
+    assert "web-2 did not serve well before either" in ended.reason
+    assert not story.state.app("web").releases[NEW.version].blocked
+
+
+def test_a_later_host_that_was_sick_before_is_left_out_and_named() -> None:
+    story = sick(Story(4, examine=0, canary=2), "web-3", "web-4")
+    story.deploy()
+    for name in story.names:
+        story.takes(name, in_service=name in ("web-1", "web-2"))
+    assert story.rollout.waves[0] == ("web-3", "web-4")
+    story.takes("web-3", healthy=True)
+    story.takes("web-4", Outcome.REVERTED, in_service=True)
+    story.takes("web-1")
+    story.takes("web-2")
+    assert story.rollout.end is e.End.DONE
+    assert set(story.rollout.left_out) == {"web-4"}
+
+
+def test_an_empty_app_has_no_sick_hosts() -> None:
+    story = Story(first=None)
+    plan = plan_deploy(story.state, story.view, story.policy, NEW.version, now=story.now)
+    assert (plan.sick, plan.hosts) == ((), story.names)
+
+
+def test_a_restart_of_the_coordinator_forgets_nothing_of_all_this() -> None:
+    story = missed()
+    story.view = replace(View(), since=story.now)
+    assert story.settle() == []
+    story.hear("web-2")
+    story.settle()
+    assert story.rollout.members == ("web-2",)
