@@ -384,6 +384,29 @@ def test_a_second_exclusive_consumer_publishes_nothing_until_it_has_taken_over(
     inbox.wait_for("of the first", "of the second")
 
 
+def test_a_second_exclusive_consumer_is_told_and_may_say_so_aside(
+    rig: Rig, coordinator: Bus, host: str, inbox: Inbox
+) -> None:
+    coordinator.consume(topology.STATE_QUEUE, inbox.take)
+    first = agent(rig, host, lambda body: None, exclusive=True)
+    eventually(lambda: first.connected, what="the first agent")
+
+    second, key = rig.bus(), topology.state_key(host)
+    second.consume(
+        topology.agent_queue(host),
+        lambda body: None,
+        exclusive=True,
+        refused=lambda: second.publish(topology.REPORTS, key, b"kept out", slot="claim", aside=True),
+    )
+    second.publish(topology.REPORTS, key, b"of the second", slot="state")
+    second.start()
+
+    inbox.wait_for("kept out")
+    assert "of the second" not in inbox.bodies
+    assert not second.hears
+    assert first.hears
+
+
 def test_a_host_that_is_away_finds_only_the_newest_messages(
     rig: Rig, coordinator: Bus, host: str, inbox: Inbox
 ) -> None:

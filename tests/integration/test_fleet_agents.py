@@ -93,14 +93,22 @@ def strangers(fleet: Fleet) -> tuple[m.Stranger, ...]:
     return fleet.get("/hosts", m.Hosts).strangers
 
 
-def test_a_second_agent_under_the_name_of_a_host_stays_silent_and_says_why(fleet: Fleet) -> None:
+def test_a_second_agent_under_the_name_of_a_host_stays_silent_and_everybody_says_so(fleet: Fleet) -> None:
     told = fleet.told("web-1")
     with second_agent(fleet, fleet.host("web-1"), "web-1") as log:
         eventually(lambda: "already connected as this host (web-1)" in log.read_text(), what="its own word")
+        (said,) = eventually(lambda: _doubles(fleet), what="the coordinator's word")
+        assert (said.name, said.state) == ("host web-1", "fail")
+        assert "A second agent (on " in fleet.cli("hosts").out.replace("\n", " ")
+        assert fleet.cli("doctor").exit == 4
         end = fleet.deploy(fleet.push())
     assert end.end == "done"
     assert fleet.told("web-1").generation > told.generation
     assert fleet.in_service() == {"web-1", "web-2"}
+
+
+def _doubles(fleet: Fleet) -> list[m.Check]:
+    return [check for check in fleet.get("/doctor", m.Doctor).checks if "says that it is web-1 too" in check.text]
 
 
 def test_a_second_agent_on_the_same_folder_does_not_start(fleet: Fleet) -> None:

@@ -41,6 +41,7 @@ class FakeEngine:
         self.view = View(since=clock.now())
         self.trouble = ""
         self.strangers: Mapping[str, float] = {}
+        self.doubles: Mapping[str, str] = {}
         self.notices: Mapping[str, tuple[str, ...]] = {}
         self.snapshots: Mapping[str, Snapshot] = {}
         self.raises: Exception | None = None

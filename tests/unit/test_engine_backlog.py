@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -31,7 +31,9 @@ class Ear(MemoryBus):
         super().__init__(MemoryBroker(clock=VirtualClock()))
         self.handlers: dict[str, Handler] = {}
 
-    def consume(self, queue: str, handler: Handler, *, exclusive: bool = False) -> None:
+    def consume(
+        self, queue: str, handler: Handler, *, exclusive: bool = False, refused: Callable[[], None] | None = None
+    ) -> None:
         self.handlers[queue] = handler
 
 

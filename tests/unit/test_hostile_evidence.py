@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,9 @@ class Ear(MemoryBus):
         super().__init__(MemoryBroker(clock=VirtualClock()))
         self.handlers: dict[str, Handler] = {}
 
-    def consume(self, queue: str, handler: Handler, *, exclusive: bool = False) -> None:
+    def consume(
+        self, queue: str, handler: Handler, *, exclusive: bool = False, refused: Callable[[], None] | None = None
+    ) -> None:
         self.handlers[queue] = handler
 
 

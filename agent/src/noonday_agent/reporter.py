@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from pathlib import Path
 
 import noonday_agent
@@ -15,7 +16,8 @@ from noonday_shared.bus.protocol import Bus
 from noonday_shared.clock import Clock
 from noonday_shared.envelope import seal
 from noonday_shared.keys import SigningKey
-from noonday_shared.messages import AppSnapshot, Snapshot, TroubleReport
+from noonday_shared.messages import AppSnapshot, Claim, Snapshot, TroubleReport
+from noonday_shared.messages.claim import KIND as CLAIM
 from noonday_shared.messages.snapshot import KIND
 
 HEARTBEAT = 10.0
@@ -50,6 +52,17 @@ class Reporter:
         body = seal(KIND, snapshot, self._key)
         self._bus.publish(topology.REPORTS, topology.state_key(self._host), body, slot="state")
         return snapshot
+
+    def claim(self) -> None:
+        """Say that another agent is in our place, and that we are kept out."""
+        claim = Claim(
+            host=self._host,
+            boot=self._boot,
+            sent_at=self._clock.now(),
+            machine=f"on {socket.gethostname()[:150]}, pid {os.getpid()}",
+        )
+        body = seal(CLAIM, claim, self._key)
+        self._bus.publish(topology.REPORTS, topology.state_key(self._host), body, slot="claim", aside=True)
 
 
 def app_snapshot(journal: Journal, seen: Seen, live: LiveTarget, prepared: tuple[str, ...]) -> AppSnapshot:

@@ -64,7 +64,8 @@ class Service:
         for app in self._apps.values():
             app.start()
             self._check(app)
-        self._bus.consume(topology.agent_queue(self._config.host), self._on_assignment, exclusive=True)
+        queue = topology.agent_queue(self._config.host)
+        self._bus.consume(queue, self._on_assignment, exclusive=True, refused=self._on_refused)
         self._bus.start()
         for thread in self._threads:
             thread.start()
@@ -107,6 +108,11 @@ class Service:
         except NoondayError as error:
             _log.warning("%s", error)
             self._notice(str(error))
+
+    def _on_refused(self) -> None:
+        """On the bus thread: somebody else has our queue. What waits to be sent is not; this alone is."""
+        _log.error("%s is kept out: another agent is connected under this name.", self._config.host)
+        self._reporter.claim()
 
     def _notice(self, text: str) -> None:
         stamp = time.strftime("%H:%M:%S", time.gmtime(self._clock.now()))

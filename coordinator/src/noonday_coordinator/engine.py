@@ -31,8 +31,9 @@ from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.core.state import State
 from noonday_coordinator.core.submit import submit
 from noonday_coordinator.core.view import View
+from noonday_coordinator.doubles import Doubles
 from noonday_coordinator.evidence_desk import EvidenceDesk
-from noonday_coordinator.inbox import Stranger, Useless, open_evidence, open_snapshot, report_of
+from noonday_coordinator.inbox import Stranger, Useless, open_claim, open_evidence, open_snapshot, report_of
 from noonday_coordinator.outgoing import Outgoing
 from noonday_coordinator.store.catalogue import CatalogueStore
 from noonday_coordinator.store.event_log import EventLog
@@ -86,6 +87,7 @@ class Engine:
         self._clock = clock
         self._lines = lines
         self._desk = EvidenceDesk(windows, catalogue, judge or EvidenceJudge(), since=clock.now())
+        self._doubles = Doubles()
         self._outgoing = Outgoing(artifact_url)
         self._backlog = Backlog()
         self._asked: deque[Callable[[], None]] = deque()
@@ -99,6 +101,8 @@ class Engine:
         self.strangers: Mapping[str, float] = {}
         self.notices: Mapping[str, tuple[str, ...]] = {}
         self.snapshots: Mapping[str, Snapshot] = {}
+        self.doubles: Mapping[str, str] = {}
+        """By host, words on a second agent under its name."""
 
     def start(self) -> None:
         """Begin, and turn in a thread of its own. Raises what the log raises."""
@@ -251,15 +255,25 @@ class Engine:
             self.strangers = {**self.strangers, stranger.host: now}
             return
         except BadInput as error:
-            self._warn(str(error))
+            self._on_claim(raw, error, now)
             return
         if snapshot.order <= self._newest(snapshot.host):
+            if snapshot.host in self.snapshots:
+                self._doubles.outdated(snapshot, self.snapshots[snapshot.host], now)
             return
+        self._doubles.heard(snapshot, now)
         self.snapshots = {**self.snapshots, snapshot.host: snapshot}
         self.view = replace(self.view, last_seen={**self.view.last_seen, snapshot.host: now})
         events = self._reported(snapshot)
         if events:
             self._keep(events, snapshot.host)
+
+    def _on_claim(self, raw: bytes, no_state: BadInput, now: float) -> None:
+        """What is no state may be the word of an agent that is kept out."""
+        try:
+            self._doubles.claimed(open_claim(raw, self.state.hosts), now)
+        except BadInput:
+            self._warn(str(no_state))
 
     def _newest(self, host: str) -> tuple[int, int]:
         """The order of the host's newest report; after a restart of ours the log remembers what was said last."""
@@ -311,6 +325,11 @@ class Engine:
         notices = {host: (*said[host], *refused.get(host, ())) for host in sorted(hosts)}
         if notices != self.notices:
             self.notices = notices
+        doubles = self._doubles.words(now)
+        if doubles != self.doubles:
+            self.doubles = doubles
+            for words in doubles.values():
+                _log.error("%s", words)
 
 
 def _name(event: Event) -> str:

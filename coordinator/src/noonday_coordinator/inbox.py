@@ -13,7 +13,8 @@ from noonday_coordinator.verdict.sampler import other_identity
 from noonday_shared.envelope import Envelope, Wire, peek, read_envelope, verified
 from noonday_shared.errors import BadInput
 from noonday_shared.keys import PublicKey
-from noonday_shared.messages import AppSnapshot, Evidence, Snapshot
+from noonday_shared.messages import AppSnapshot, Claim, Evidence, Snapshot
+from noonday_shared.messages.claim import KIND as CLAIM
 from noonday_shared.messages.evidence import IDENTITY_VERSION
 from noonday_shared.messages.evidence import KIND as EVIDENCE
 from noonday_shared.messages.snapshot import KIND as STATE
@@ -48,6 +49,11 @@ class _Claim(Wire):
 def open_snapshot(raw: bytes, hosts: Mapping[str, Host]) -> Snapshot:
     """Raises `Stranger` for a host that is not enrolled, `BadInput` for anything else that can't be trusted."""
     return _open(raw, STATE, Snapshot, hosts)
+
+
+def open_claim(raw: bytes, hosts: Mapping[str, Host]) -> Claim:
+    """As `open_snapshot`."""
+    return _open(raw, CLAIM, Claim, hosts)
 
 
 def open_evidence(raw: bytes, hosts: Mapping[str, Host]) -> Evidence:

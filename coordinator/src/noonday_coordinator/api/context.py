@@ -46,6 +46,10 @@ class Deciding(Protocol):
         """Hosts that reported and are not enrolled, and when they were last heard."""
 
     @property
+    def doubles(self) -> Mapping[str, str]:
+        """By host, words on a second agent under its name."""
+
+    @property
     def notices(self) -> Mapping[str, tuple[str, ...]]:
         """By host: sentences of its newest snapshot."""
 

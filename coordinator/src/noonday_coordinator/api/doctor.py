@@ -112,8 +112,14 @@ def _host(context: Context, host: Host) -> Iterator[Check]:
         fix = f"on {host.name}: noonday-agent check, then start its service"
         yield Check(name=name, state="fail", text=f"{host.name} was not heard for {silent:.0f} s.", next_action=fix)
         return
-    warnings = [*_skew(context, host.name), *_notices(context, host.name), *_apps(host)]
+    warnings = [*_double(context, host.name), *_skew(context, host.name), *_notices(context, host.name), *_apps(host)]
     yield from warnings or [Check(name=name, state="ok", text=f"{host.name} is heard.")]
+
+
+def _double(context: Context, host: str) -> Iterator[Check]:
+    if host in context.engine.doubles:
+        fix = f"stop the second agent, or enroll it under a name of its own; then restart the agent on {host}"
+        yield Check(name=f"host {host}", state="fail", text=f"{context.engine.doubles[host]}.", next_action=fix)
 
 
 def _skew(context: Context, host: str) -> Iterator[Check]:

@@ -38,7 +38,10 @@ def host(context: Context, found: core.Host, now: float, drifts: Mapping[str, Ma
         agent_version=snapshot.agent_version if snapshot else "",
         load_1m=snapshot.load_1m if snapshot else None,
         disk_free=snapshot.disk_free if snapshot else None,
-        notices=context.engine.notices.get(found.name, ()),
+        notices=(
+            *((context.engine.doubles[found.name],) if found.name in context.engine.doubles else ()),
+            *context.engine.notices.get(found.name, ()),
+        ),
         apps=tuple(
             app_on_host(name, on_host, snapshot.app(name) if snapshot else None).model_copy(
                 update={"drift": drifts.get(name, {}).get(found.name, "")}

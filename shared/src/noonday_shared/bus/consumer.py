@@ -50,6 +50,8 @@ class Consumer(Part):
     def _refused(self, error: exceptions.ChannelClosed) -> None:
         self._taken = words.is_in_use(error)
         self.trouble = words.consuming_failed(self._subscription.queue, error)
+        if self._taken and self._subscription.refused is not None:
+            call(self._subscription.refused, self._subscription.queue)
 
     def _on_cancel(self, _: frame.Method[spec.Basic.Cancel]) -> None:
         """The broker cancels a consumer whose queue was deleted, and leaves the channel open."""
@@ -64,6 +66,14 @@ class Consumer(Part):
         hand_over(self._subscription.handler, self._subscription.queue, body)
         if channel.is_open:
             channel.basic_ack(method.delivery_tag or 0)
+
+
+def call(refused: Callable[[], None], queue: str) -> None:
+    """Let it know; whatever goes wrong there is logged."""
+    try:
+        refused()
+    except Exception:  # as in `hand_over`
+        _log.exception("That %s is somebody else's could not be handled.", queue)
 
 
 def hand_over(handler: Handler, queue: str, body: bytes) -> None:

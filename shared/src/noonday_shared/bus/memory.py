@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
 from noonday_shared.bus import plans, words
-from noonday_shared.bus.consumer import hand_over
+from noonday_shared.bus.consumer import call, hand_over
 from noonday_shared.bus.memory_queue import Arrival, MemoryQueue
 from noonday_shared.bus.outbox import Letter, Outbox
 from noonday_shared.bus.plans import ExchangePlan, Plan, QueuePlan, Removal
@@ -151,6 +152,7 @@ class MemoryBus:
         self._wishes = Wishes()
         self._outbox = Outbox()
         self._started = False
+        self._kept_out: set[Subscription] = set()
         self._cut = False
         self._trouble = _NOT_STARTED
 
@@ -166,12 +168,14 @@ class MemoryBus:
             self.disconnect()
             self._trouble = "The bus is closed."
 
-    def consume(self, queue: str, handler: Handler, *, exclusive: bool = False) -> None:
-        self._wishes.subscribe(Subscription(queue, handler, exclusive))
+    def consume(
+        self, queue: str, handler: Handler, *, exclusive: bool = False, refused: Callable[[], None] | None = None
+    ) -> None:
+        self._wishes.subscribe(Subscription(queue, handler, exclusive, refused))
         self.catch_up()
 
-    def publish(self, exchange: str, key: str, body: bytes, *, slot: str) -> None:
-        self._outbox.put(Letter(exchange, key, body, slot))
+    def publish(self, exchange: str, key: str, body: bytes, *, slot: str, aside: bool = False) -> None:
+        self._outbox.put(Letter(exchange, key, body, slot, aside))
         self.catch_up()
 
     def declare_reports(self) -> None:
@@ -193,7 +197,7 @@ class MemoryBus:
 
     @property
     def hears(self) -> bool:
-        return self._started and not self._cut
+        return self._started and not self._cut and not self._kept_out
 
     def disconnect(self) -> None:
         """Cut off from the broker until `reconnect`; nothing that is in the broker is lost."""
@@ -217,9 +221,13 @@ class MemoryBus:
             if anew:
                 self._carry_out(*self._wishes.plans)
             troubles = {wish: self._broker.subscribe(wish) for wish in self._wishes.subscriptions}
-            silenced = any(wish.exclusive and said == words.in_use(wish.queue) for wish, said in troubles.items())
-            unsent = "" if silenced else self._flush()
+            kept_out = {wish for wish, said in troubles.items() if wish.exclusive and said == words.in_use(wish.queue)}
+            news, self._kept_out = kept_out - self._kept_out, kept_out
+            unsent = self._flush(only_aside=bool(kept_out))
             self._trouble = " ".join(trouble for trouble in (*troubles.values(), unsent) if trouble)
+        for wish in news:
+            if wish.refused is not None:
+                call(wish.refused, wish.queue)
 
     def _declare(self, *wanted: Plan) -> None:
         with self._broker.lock:
@@ -233,8 +241,8 @@ class MemoryBus:
             if isinstance(plan, Removal):
                 self._wishes.forget(plan)
 
-    def _flush(self) -> str:
-        while (letter := self._outbox.take()) is not None:
+    def _flush(self, *, only_aside: bool) -> str:
+        while (letter := self._outbox.take(only_aside=only_aside)) is not None:
             if trouble := self._broker.accept(letter):
                 self._outbox.take_back(letter)
                 return trouble

@@ -14,6 +14,8 @@ class Letter:
     key: str
     body: bytes
     slot: str
+    aside: bool = False
+    """Sent also while nothing else may be."""
 
 
 class Outbox:
@@ -32,12 +34,12 @@ class Outbox:
         with self._lock:
             self._waiting[letter.slot] = letter
 
-    def take(self) -> Letter | None:
+    def take(self, *, only_aside: bool = False) -> Letter | None:
         """The letter that waits longest, now counted as sent; None when none waits."""
         with self._lock:
-            if not self._waiting:
+            slot = next((slot for slot, one in self._waiting.items() if one.aside or not only_aside), None)
+            if slot is None:
                 return None
-            slot = next(iter(self._waiting))
             letter = self._waiting.pop(slot)
             self._sent[slot] = letter
             return letter

@@ -24,14 +24,18 @@ class Bus(Protocol):
     def close(self, within: float = 5.0) -> None:
         """Stop after what was published is confirmed, or `within` seconds."""
 
-    def consume(self, queue: str, handler: Handler, *, exclusive: bool = False) -> None:
+    def consume(
+        self, queue: str, handler: Handler, *, exclusive: bool = False, refused: Callable[[], None] | None = None
+    ) -> None:
         """Deliver this queue's messages to `handler`, again after each reconnect. Call before or after `start`.
         `exclusive`: nobody else may consume it meanwhile; whoever comes second finds that in `trouble`, and what it
-        publishes waits until the queue is its own, so that two under one name never speak in turns."""
+        publishes waits until the queue is its own, so that two under one name never speak in turns. `refused` is called
+        each time that it finds somebody else there, on the bus thread."""
 
-    def publish(self, exchange: str, key: str, body: bytes, *, slot: str) -> None:
+    def publish(self, exchange: str, key: str, body: bytes, *, slot: str, aside: bool = False) -> None:
         """Send as soon as connected. `slot` names what this message is the newest of: an unsent message in the same
-        slot is replaced by this one. Exchange '' with a queue's name as key sends straight to that queue."""
+        slot is replaced by this one. Exchange '' with a queue's name as key sends straight to that queue. `aside`: it
+        goes also while a queue that should be ours alone is somebody else's."""
 
     def declare_reports(self) -> None:
         """Coordinator only: declare the reports exchange and the two queues behind it, again after each reconnect."""

@@ -31,12 +31,12 @@ class Publisher(Part):
         self._unconfirmed: dict[int, Letter] = {}
         self._paused = False
 
-    def pump(self) -> None:
+    def pump(self, *, only_aside: bool = False) -> None:
         """Send what waits, as far as the window allows. Never blocks: pika buffers what the socket does not take."""
         channel = self._channel
         if channel is None or not self.ready or self._paused:
             return
-        while len(self._unconfirmed) < WINDOW and (letter := self._outbox.take()) is not None:
+        while len(self._unconfirmed) < WINDOW and (letter := self._outbox.take(only_aside=only_aside)) is not None:
             self._tag += 1
             if not self._unconfirmed:
                 self._asked()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from random import Random, SystemRandom
 
@@ -78,12 +79,14 @@ class RabbitBus:
                 _log.warning("The bus thread did not end within %g s: a handler holds it. It ends with us.", within)
         self._trouble = "The bus is closed."
 
-    def consume(self, queue: str, handler: Handler, *, exclusive: bool = False) -> None:
-        self._wishes.subscribe(Subscription(queue, handler, exclusive))
+    def consume(
+        self, queue: str, handler: Handler, *, exclusive: bool = False, refused: Callable[[], None] | None = None
+    ) -> None:
+        self._wishes.subscribe(Subscription(queue, handler, exclusive, refused))
         self._wake()
 
-    def publish(self, exchange: str, key: str, body: bytes, *, slot: str) -> None:
-        self._outbox.put(Letter(exchange, key, body, slot))
+    def publish(self, exchange: str, key: str, body: bytes, *, slot: str, aside: bool = False) -> None:
+        self._outbox.put(Letter(exchange, key, body, slot, aside))
         self._wake()
 
     def declare_reports(self) -> None:

@@ -22,6 +22,7 @@ from noonday_shared.clock import Clock
 
 _WATCH_EVERY = 1.0
 _GOODBYE = 1.0
+_QUEUE_AGAIN = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -133,10 +134,13 @@ class Session:
             if self._declarer.settled:
                 self._publisher.ensure()
                 self._ensure_consumers()
-                if not any(consumer.silences for consumer in self._consumers.values()):
-                    self._publisher.pump()
+                self._publisher.pump(only_aside=self._silenced)
             self._review()
         self._see_whether_to_leave()
+
+    @property
+    def _silenced(self) -> bool:
+        return any(consumer.silences for consumer in self._consumers.values())
 
     def _ensure_consumers(self) -> None:
         for wish in self._wishes.subscriptions:
@@ -162,7 +166,9 @@ class Session:
     def _repair_later(self) -> None:
         if not self._repair_is_due:
             self._repair_is_due = True
-            self._loop.call_later(self._repairs.next(), self._repair)
+            wait = self._repairs.next()
+            # Most often it is our own last connection, which the broker gives up soon: until then the host is silent.
+            self._loop.call_later(min(wait, _QUEUE_AGAIN) if self._silenced else wait, self._repair)
 
     def _repair(self) -> None:
         self._repair_is_due = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from noonday_shared.bus.plans import Plan
@@ -14,6 +15,7 @@ class Subscription:
     queue: str
     handler: Handler
     exclusive: bool = False
+    refused: Callable[[], None] | None = None
 
 
 class Wishes:

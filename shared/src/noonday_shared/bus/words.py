@@ -47,7 +47,10 @@ def missing_queue(queue: str) -> str:
 def in_use(queue: str) -> str:
     host = queue.removeprefix(agent_queue(""))
     if host != queue:
-        return f"Another agent is already connected as this host ({host}): stop one of them. {_AGAIN}"
+        return (
+            f"Another agent is already connected as this host ({host}), so this one does nothing: stop one of them. "
+            f"Right after a lost connection that may be our own, which the broker gives up within a minute. {_AGAIN}"
+        )
     return f"Somebody else consumes the queue {queue}: stop one of them. {_AGAIN}"
 
 
