@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,14 +50,22 @@ class SupervisordProcess:
     """supervisord with `programs` in `folder`, which is made. Not for many threads."""
 
     def __init__(
-        self, folder: Path, programs: Iterable[Program], *, username: str = "", password: str = "", group: str = ""
+        self,
+        folder: Path,
+        programs: Iterable[Program],
+        *,
+        username: str = "",
+        password: str = "",
+        group: str = "",
+        prefix: Sequence[str] = (),
     ) -> None:
-        """`group`: one more `[group:…]` around all programs."""
+        """`group`: one more `[group:…]` around all programs. `prefix`: in front of supervisord's own command line."""
         self.folder = folder
         self.socket = folder / "sv.sock"
         self._programs = tuple(programs)
         self._login = {"username": username, "password": password} if username else {}
         self._group = group
+        self._prefix = tuple(prefix)
         self._server: subprocess.Popen[bytes] | None = None
         if len(str(self.socket)) > _LONGEST_SOCKET:
             raise BadInput(f"{self.socket} is too long for a unix socket.", next_action="use a shorter folder")
@@ -74,7 +82,7 @@ class SupervisordProcess:
         self._write()
         with (self.folder / "supervisord.out").open("ab") as output:
             self._server = subprocess.Popen(
-                [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(self._config)],
+                [*self._prefix, sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(self._config)],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

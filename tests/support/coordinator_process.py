@@ -11,6 +11,7 @@ from noonday_coordinator.api.models import Health
 from noonday_coordinator.cli.client import Client
 from noonday_coordinator.init import Made, init
 from support.eventually import eventually
+from support.network import Room
 from support.ports import free_port
 
 NOONDAY = Path(sys.executable).with_name("noonday")
@@ -23,15 +24,18 @@ class CoordinatorProcess:
     process: subprocess.Popen[str] | None = field(default=None)
     env: dict[str, str] | None = field(default=None)
     """Of the process; the test's own when None."""
+    prefix: tuple[str, ...] = ()
+    """In front of its command line, as to run it in a room of its own."""
 
     @classmethod
-    def on(cls, folder: Path, broker_url: str) -> CoordinatorProcess:
+    def on(cls, folder: Path, broker_url: str, room: Room | None = None) -> CoordinatorProcess:
         """Its folder is made, and nothing runs yet."""
-        listen = f"127.0.0.1:{free_port()}"
-        return cls(init(folder, broker_url=broker_url, listen=listen), f"http://{listen}")
+        listen = f"{room.address if room else '127.0.0.1'}:{free_port()}"
+        made = init(folder, broker_url=broker_url, listen=listen)
+        return cls(made, f"http://{listen}", prefix=room.prefix if room else ())
 
     def command(self) -> list[str]:
-        return [str(NOONDAY), "serve", "--config", str(self.made.config)]
+        return [*self.prefix, str(NOONDAY), "serve", "--config", str(self.made.config)]
 
     def start(self) -> None:
         """Block until the API answers."""

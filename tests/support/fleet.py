@@ -38,6 +38,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -51,8 +52,10 @@ from support.fleet_host import FleetHost
 from support.fleet_release import lay_out
 from support.haproxy import KeepAliveLoad
 from support.need import need
+from support.network import Network
 from support.ports import free_port
 from support.rabbitmq import RabbitMQ
+from support.tcp_proxy import TcpProxy
 
 _NO_FILES: Mapping[str, str] = MappingProxyType({})
 
@@ -73,21 +76,37 @@ POLICY: Mapping[str, object] = {
 class Fleet(Commands):
     """Made by `running_fleet`. Not for many threads, but for `get`, `noonday` and what only looks."""
 
-    def __init__(self, folder: Path, rabbitmq: RabbitMQ, hosts: int, apps: tuple[str, ...]) -> None:
+    def __init__(
+        self, folder: Path, rabbitmq: RabbitMQ, hosts: int, apps: tuple[str, ...], network: Network | None = None
+    ) -> None:
         self.rabbitmq = rabbitmq
         self.crash_file = folder / "crash"
         self.vhost = f"fleet-{secrets.token_hex(4)}"
         self.broker_url = rabbitmq.url.rpartition("/")[0] + "/" + self.vhost
-        super().__init__(folder, CoordinatorProcess.on(folder / "noonday", self.broker_url))
+        self.network = network
+        self._line = TcpProxy(_port(self.broker_url), host=network.gateway) if network else None
+        self.room = network.room() if network else None
+        """Where the coordinator is, when it has a room of its own."""
+        super().__init__(folder, CoordinatorProcess.on(folder / "noonday", self._broker_seen, self.room))
         self.coordinator.env = os.environ | {"NOONDAY_CRASH_FILE": str(self.crash_file)}
         net = f"127.0.{secrets.randbelow(200) + 20}"
         self.hosts = tuple(
-            FleetHost(folder / f"web-{number}", f"web-{number}", f"{net}.{number}", apps)
+            FleetHost(
+                folder / f"web-{number}", f"web-{number}", f"{net}.{number}", apps, network.room() if network else None
+            )
             for number in range(1, hosts + 1)
         )
         self.ports = {app: free_port() for app in apps}
         self.haproxy = HaproxyProcess(folder / "haproxy", self._haproxy_cfg())
         self._numbers = itertools.count(1)
+
+    @property
+    def _broker_seen(self) -> str:
+        """Its URL where coordinator and agents are: from a room only the gateway can be seen."""
+        if self.network is None or self._line is None:
+            return self.broker_url
+        here = f"127.0.0.1:{_port(self.broker_url)}"
+        return self.broker_url.replace(here, f"{self.network.gateway}:{self._line.port}")
 
     def host(self, name: str) -> FleetHost:
         return next(host for host in self.hosts if host.name == name)
@@ -215,6 +234,8 @@ class Fleet(Commands):
             host.close()
         self.coordinator.kill()
         self.haproxy.stop()
+        if self._line is not None:
+            self._line.close()
 
     def at_rest(self) -> None:
         """Everything runs, nothing is under way, nobody is drained, and every host serves one good release of `web`."""
@@ -293,13 +314,16 @@ class Fleet(Commands):
 
 
 @contextmanager
-def running_fleet(rabbitmq: RabbitMQ, *, hosts: int = 2, apps: tuple[str, ...] = ("web", "api")) -> Iterator[Fleet]:
-    """A fleet with empty servers: `at_rest` puts a first release on them. At the end nothing of it is left."""
+def running_fleet(
+    rabbitmq: RabbitMQ, *, hosts: int = 2, apps: tuple[str, ...] = ("web", "api"), network: Network | None = None
+) -> Iterator[Fleet]:
+    """A fleet with empty servers: `at_rest` puts a first release on them. At the end nothing of it is left. With a
+    `network` the coordinator and each host have a room of their own."""
     need("haproxy", "haproxy")
     # pytest's own folders are too deep for a unix socket.
     folder = Path(tempfile.mkdtemp(prefix="nd-fleet-"))
     with guarded(folder):
-        made = Fleet(folder, rabbitmq, hosts, apps)
+        made = Fleet(folder, rabbitmq, hosts, apps, network)
         try:
             try:
                 made.start()
@@ -354,6 +378,10 @@ def fleet(fleet_keeper: FleetKeeper) -> Iterator[Fleet]:
     found = fleet_keeper.at_rest()
     yield found
     print(found.words())  # pytest shows it when the test failed
+
+
+def _port(url: str) -> int:
+    return urlsplit(url).port or 5672
 
 
 def _toml(value: object) -> str:

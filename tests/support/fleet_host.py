@@ -20,6 +20,7 @@ from examples.parts.supervisord import Program, SupervisordProcess
 from examples.webshop.child import Child
 from examples.webshop.command_line import program
 from noonday_agent.cli import main
+from support.network import Room
 from support.ports import free_port
 
 _AGENT_WITHIN = 15.0
@@ -32,7 +33,7 @@ class HostedApp:
         self.name = name
         self.root = host.folder / name
         self.log = host.folder / "log" / f"{name}.log"
-        self.listen = f"{host.ip}:{free_port(host.ip)}"
+        self.listen = f"{host.ip}:{free_port() if host.prefix else free_port(host.ip)}"
         self._starts = host.folder / "log" / f"{name}.starts"
 
     @property
@@ -81,17 +82,22 @@ class HostedApp:
 class FleetHost:
     """`agent_toml` may be edited between `stop_agent` and `start_agent`. Not for many threads."""
 
-    def __init__(self, folder: Path, name: str, ip: str, apps: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, name: str, ip: str, apps: tuple[str, ...], room: Room | None = None) -> None:
         self.folder = folder
         self.name = name
-        self.ip = ip
+        self.room = room
+        """Where it is, when it has a room of its own."""
+        self.ip = room.address if room else ip
+        self.prefix = room.prefix if room else ()
         self.agent_toml = folder / "agent.toml"
         self.state_dir = folder / "state"
         self.crash_file = folder / "crash"
         """Write the name of a crash point into it, and the agent dies there (noonday_shared.crashpoint)."""
         (folder / "log").mkdir(parents=True)
         self.apps = {app: HostedApp(self, app) for app in apps}
-        self.supervisord = SupervisordProcess(folder / "sv", [app.program() for app in self.apps.values()])
+        self.supervisord = SupervisordProcess(
+            folder / "sv", [app.program() for app in self.apps.values()], prefix=self.prefix
+        )
         self._agent: Child | None = None
 
     @property
@@ -120,7 +126,7 @@ class FleetHost:
         """Begins it, and does not wait until it is heard. Does nothing when it runs."""
         if self.agent_runs:
             return
-        argv = [program("noonday-agent"), "run", "--config", str(self.agent_toml)]
+        argv = [*self.prefix, program("noonday-agent"), "run", "--config", str(self.agent_toml)]
         env = os.environ | {"NOONDAY_CRASH_FILE": str(self.crash_file)}
         self._agent = Child(f"the agent of {self.name}", argv, output=self.folder / "agent.log", env=env)
 

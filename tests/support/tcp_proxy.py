@@ -14,15 +14,17 @@ class TcpProxy:
     """Every connection to `port` (a free one unless given) is passed on to `target`, a port on loopback. With `tls` the
     client's side is encrypted."""
 
-    def __init__(self, target: int, *, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
-        self.port = port or free_port()
+    def __init__(
+        self, target: int, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.port = port or free_port(host)
         self.silent = False
         """While true all is swallowed, both ways, and connections stay open whatever the other side does."""
         self._target = target
         self._tls = tls
         self._lock = threading.Lock()
         self._links: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self._listener = socket.create_server((host, self.port))
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
