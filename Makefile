@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PACKAGES := shared agent coordinator
 
-.PHONY: demo test check soak bench bench-verdict lock clean help
+.PHONY: demo test check chaos soak bench bench-verdict lock clean help
 
 help:
 	@echo "make demo    release a web shop at noon, on this machine (KEEP=1 leaves it running)"
 	@echo "make test    every test, on real parts"
 	@echo "make check   formatting, lint, types, import contracts"
+	@echo "make chaos   what make test has no time for: kills at every point, long partitions, a broker in every trouble"
 	@echo "make soak    200 rollouts of 100 MB in a row, with faults and load (ARGS='--rollouts 20 --size 10' is quick)"
 	@echo "make bench   what we claim, measured beside what you would pick instead"
 	@echo "make bench-verdict   the verdict beside other rules, on the same rollouts (ARGS='--worlds 5 --faults 5' is quick)"
@@ -26,6 +27,10 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy shared/src agent/src coordinator/src tests examples bench
 	$(BIN)/lint-imports
+
+# One process after the other: each has a broker and a fleet of its own, and times are measured.
+chaos: $(READY)
+	NOONDAY_CHAOS=1 $(BIN)/python -m pytest -rP --durations=20 tests/chaos $(ARGS)
 
 soak: $(READY)
 	@PYTHONPATH=tests:. $(BIN)/python -m soak.run $(ARGS)

@@ -125,7 +125,14 @@ def _dead(host: FleetHost) -> Callable[[], bool]:
 
 FORWARD = [stage for stage in STAGES[Way.FORWARD] if stage not in HOOKS]
 EVERY_STEP = ["taken:serving", *around(Way.FORWARD, FORWARD)]
+PREPARING = ["taken:prepared", *around(Way.PREPARE, STAGES[Way.PREPARE])]
+LEAVING = ["taken:out", *around(Way.LEAVE, STAGES[Way.LEAVE])]
+COMING_BACK = around(Way.RESUME, STAGES[Way.RESUME])
+GOING_BACK = around(Way.BACK, STAGES[Way.BACK])
 EFFECTS = [[point] for point in around(Way.FORWARD, (Stage.SWITCH, Stage.RESTART, Stage.RETURN))]
+
+POINTS = (*EVERY_STEP, *around(Way.FORWARD, HOOKS_RUN), *PREPARING, *LEAVING, *COMING_BACK, *GOING_BACK)
+"""All of these; compared with the code by `test_crash_points`."""
 
 
 @pytest.mark.timeout(300)
@@ -150,7 +157,7 @@ def test_agents_killed_at_every_step_back_still_bring_the_old_release_back_once(
     built = scene.release(failing="post_activate")
     before = {host.name: (host.web.live, host.web.answers, host.web.starts) for host in scene.victims}
     with scene.fleet.load(clients=1) as load:
-        ends = scene.say(Goal.SERVING, built, around(Way.BACK, STAGES[Way.BACK]))
+        ends = scene.say(Goal.SERVING, built, GOING_BACK)
         load.after(5)
     assert load.failures == []
     for host, end in zip(scene.victims, ends, strict=True):
@@ -198,7 +205,7 @@ def test_where_a_release_has_no_hooks_deaths_at_them_turn_nothing_back(scene: Sc
 def test_agents_killed_while_they_prepare_prepare_and_change_nothing_else(scene: Scene) -> None:
     built = scene.release()
     before = [(host.web.live, host.web.starts) for host in scene.victims]
-    ends = scene.say(Goal.PREPARED, built, ["taken:prepared", *around(Way.PREPARE, STAGES[Way.PREPARE])])
+    ends = scene.say(Goal.PREPARED, built, PREPARING)
     assert [end.outcome for end in ends] == [Outcome.DONE, Outcome.DONE]
     for host in scene.victims:
         assert (host.web.root / "releases" / built.ref.id / "bin" / "start").exists()
@@ -208,10 +215,10 @@ def test_agents_killed_while_they_prepare_prepare_and_change_nothing_else(scene:
 
 def test_agents_killed_while_their_hosts_leave_and_come_back_restart_nothing(scene: Scene) -> None:
     serving, starts = scene.serving, [host.web.starts for host in scene.victims]
-    left = scene.say(Goal.OUT, serving, ["taken:out", *around(Way.LEAVE, STAGES[Way.LEAVE])])
+    left = scene.say(Goal.OUT, serving, LEAVING)
     assert [(end.outcome, end.out_by_us) for end in left] == [(Outcome.DONE, True)] * 2
     assert scene.fleet.in_service() == {"web-3"}
-    back = scene.say(Goal.SERVING, serving, around(Way.RESUME, STAGES[Way.RESUME]))
+    back = scene.say(Goal.SERVING, serving, COMING_BACK)
     assert [(end.outcome, end.out_by_us) for end in back] == [(Outcome.DONE, False)] * 2
     assert scene.fleet.in_service() == ALL
     assert [host.web.starts for host in scene.victims] == starts

@@ -50,6 +50,10 @@ GOING_BACK = (
 )
 
 
+POINTS = (*BEGINNING, *CANARY, *WAVES, *GOING_BACK)
+"""All of these; compared with the code by `test_crash_points`."""
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("points", [BEGINNING, CANARY, WAVES], ids=["beginning", "canary", "waves"])
 def test_a_rollout_goes_on_through_every_death_of_its_coordinator(points: Sequence[str], fleet: Fleet) -> None:

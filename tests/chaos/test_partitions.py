@@ -29,6 +29,7 @@ CUTS = [2.0, 50.0] if LONG else [2.0]
 """Seconds without a cable: TCP mends the short one, of the long one both sides have given their connection up."""
 
 PATIENCE = 400
+later = pytest.mark.skipif(not LONG, reason="all cuts are made by: make chaos")
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,7 @@ def fleet(parted: Fleet) -> Iterator[Fleet]:
     print(parted.words())  # pytest shows it when the test failed
 
 
+@later
 @pytest.mark.parametrize("seconds", CUTS)
 def test_an_agent_cut_off_before_its_step_is_named_and_goes_on_once_it_is_back(seconds: float, fleet: Fleet) -> None:
     version, before = fleet.push(), starts(fleet)
@@ -80,6 +82,7 @@ def test_an_agent_cut_off_in_its_step_ends_safe_and_nobody_else_is_drained(secon
     done_once(fleet, end, version, before)
 
 
+@later
 @pytest.mark.parametrize("seconds", CUTS)
 def test_an_agent_cut_off_after_its_step_keeps_what_it_has(seconds: float, fleet: Fleet) -> None:
     version, before = fleet.push(), starts(fleet)
@@ -139,6 +142,7 @@ def test_a_coordinator_cut_off_while_a_host_works_blames_nobody_and_goes_on(seco
     done_once(fleet, end, version, before)
 
 
+@later
 @pytest.mark.parametrize("seconds", CUTS)
 def test_all_cut_off_at_once_and_together_again_go_on(seconds: float, fleet: Fleet) -> None:
     version, before = fleet.push(), starts(fleet)
@@ -154,7 +158,7 @@ def test_all_cut_off_at_once_and_together_again_go_on(seconds: float, fleet: Fle
     done_once(fleet, end, version, before)
 
 
-@pytest.mark.skipif(not LONG, reason="takes a minute: make chaos")
+@later
 def test_a_host_without_its_cable_counts_as_unreachable_and_is_soon_heard_once_it_is_back(fleet: Fleet) -> None:
     host = fleet.host("web-1")
     with _cut(host.room):

@@ -11,7 +11,7 @@ import pytest
 
 from noonday_coordinator.backlog import Backlog
 from noonday_coordinator.core.commands import Enroll
-from noonday_coordinator.engine import HEARING, MOST_AT_ONCE, Engine
+from noonday_coordinator.engine import HEARING, MOST_AT_ONCE, STOOD_STILL, Engine
 from noonday_coordinator.store.catalogue import CatalogueStore
 from noonday_coordinator.store.event_log import EventLog
 from noonday_coordinator.store.lines import LineBuffer
@@ -124,3 +124,19 @@ def test_the_view_knows_when_the_coordinator_is_cut_off_and_since_when_it_hears_
     ear.reconnect()
     engine.turn()
     assert (engine.view.deaf, engine.view.listens_since) == (False, clock.now())
+
+
+@pytest.mark.parametrize(("seconds", "since"), [(STOOD_STILL - 1, 0.0), (3600.0, 3600.0)])
+def test_a_coordinator_that_stood_still_gives_hosts_time_to_be_heard(
+    seconds: float, since: float, ear: Ear, engine: Engine
+) -> None:
+    clock, began = engine._clock, engine.view.since
+    assert isinstance(clock, VirtualClock)
+    ear.start()
+    engine.turn()
+    clock.sleep(seconds)
+    engine.turn()
+    assert engine.view.listens_since == began + since
+    clock.sleep(1.0)
+    engine.turn()
+    assert engine.view.listens_since == began + since

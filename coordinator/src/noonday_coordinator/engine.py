@@ -57,6 +57,9 @@ TICK = 0.25
 ANSWER_WITHIN = 5.0
 MOST_AT_ONCE = 500
 """Messages that are taken in before the engine looks at what follows from them."""
+STOOD_STILL = 10.0
+"""Seconds between two looks at the clock after which we were stopped, or the clock was set: what hosts said meanwhile
+is still on its way."""
 HEARING = 0.2
 """Seconds that this may take: one host that floods us with its logs must not keep the others' assignments waiting."""
 MOST_ROUNDS = 1000
@@ -95,6 +98,7 @@ class Engine:
         self._leaving = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self.state = State()
+        self._turned_at = 0.0
         self.view = View()
         self.trouble = ""
         self._warned = ""
@@ -112,7 +116,8 @@ class Engine:
     def begin(self) -> None:
         """Fold the log, take the next term, and listen; whoever calls this instead of `start` calls `turn` himself."""
         self.state = fold(self._log.read())
-        self.view = View(since=self._clock.now())
+        self._turned_at = self._clock.now()
+        self.view = View(since=self._turned_at)
         self._keep([CoordinatorStarted(self.state.term + 1)], "coordinator")
         self._bus.declare_reports()
         for host in self.state.hosts:
@@ -212,10 +217,11 @@ class Engine:
 
     def _listening(self, now: float) -> View:
         """The view; no wait for a host ends while nothing can be heard, and each gets its patience anew afterwards."""
-        deaf = not self._bus.hears
-        if deaf == self.view.deaf:
-            return self.view
-        return replace(self.view, deaf=deaf, hears_since=self.view.hears_since if deaf else now)
+        deaf, stood_still = not self._bus.hears, now - self._turned_at > STOOD_STILL
+        self._turned_at = now
+        if deaf:
+            return replace(self.view, deaf=True)
+        return replace(self.view, deaf=False, hears_since=now) if self.view.deaf or stood_still else self.view
 
     def _answer(self) -> None:
         """Whoever asks does not wait behind the messages that came while no coordinator ran: there may be thousands."""

@@ -1,0 +1,174 @@
+"""A coordinator killed by SIGKILL right after it kept what a person asked for, before anybody had an answer.
+
+Started again, it has done it once: what is kept happened, and whoever asks again is told so.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+import pytest
+from chaos.caught import ALL, LONG, starts
+
+from noonday_coordinator.api import models as m
+from noonday_coordinator.core import events as e
+from support.eventually import eventually
+from support.fleet import Fleet
+from support.fleet_commands import WITHIN
+from support.told_events import kept
+
+pytestmark = pytest.mark.timeout(400)
+
+POINTS = (
+    "kept:HostDrained",
+    "kept:Assigned:out",
+    "said:out",
+    "kept:HostUndrained",
+    "kept:StageEntered:preparing",
+    "kept:HostReported",
+    "kept:StageEntered:gate",
+    "kept:Paused",
+    "kept:Resumed",
+    "kept:Promoted",
+    "kept:AbortRequested",
+    "kept:RollbackRequested",
+    "kept:ReleasePushed",
+    "kept:ReleaseUnblocked",
+    "kept:HostEnrolled",
+    "kept:HostRemoved",
+    "kept:CaveatMarked",
+    "kept:CaveatForgotten",
+    "kept:LogsWatched",
+    "kept:HostJudged:failed",
+    "kept:Asked",
+)
+"""Where it dies here; compared with the code by `test_crash_points`."""
+
+PATIENCE = 300
+later = pytest.mark.skipif(not LONG, reason="takes half a minute: make chaos")
+
+
+def test_a_host_is_drained_and_let_back_in_through_every_death_of_the_coordinator(fleet: Fleet) -> None:
+    before = starts(fleet)
+    with fleet.load(clients=1) as load:
+        _dies_at(fleet, "kept:HostDrained", lambda: fleet.cli("drain", "web-3"))
+        for point in ("kept:Assigned:out", "said:out"):
+            fleet.cli("undrain", "web-3")
+            eventually(lambda: fleet.in_service() == ALL, what="web-3 back", within=WITHIN)
+            eventually(lambda: fleet.told("web-3").phase == "settled", what="web-3 settled", within=WITHIN)
+            _dies_at(fleet, point, lambda: fleet.cli("drain", "web-3"))
+        eventually(lambda: fleet.in_service() == ALL - {"web-3"}, what="web-3 out", within=WITHIN)
+        assert fleet.refused("drain", "web-3").rule == "drained"
+        _dies_at(fleet, "kept:HostUndrained", lambda: fleet.cli("undrain", "web-3"))
+        eventually(lambda: fleet.in_service() == ALL, what="web-3 back", within=WITHIN)
+        load.after(5)
+    assert load.failures == []
+    assert starts(fleet) == before
+
+
+@later
+def test_a_rollout_is_steered_through_every_death_of_the_coordinator(fleet: Fleet) -> None:
+    fleet.policy(gates=["canary"], prepare_within=PATIENCE, host_within=PATIENCE)
+    version, before = fleet.push(), starts(fleet)
+    _dies_at(fleet, "kept:StageEntered:preparing", lambda: fleet.cli("deploy", "web", version, "--yes", "--no-wait"))
+    for point in ("kept:HostReported", "kept:StageEntered:gate"):
+        _dies_at(fleet, point, lambda: None)
+    _dies_at(fleet, "kept:Paused", lambda: fleet.cli("pause", "web"))
+    assert fleet.refused("pause", "web").rule == "paused"
+    _dies_at(fleet, "kept:Resumed", lambda: fleet.cli("resume", "web"))
+    assert fleet.refused("resume", "web").rule == "not-paused"
+    _dies_at(fleet, "kept:Promoted", lambda: fleet.cli("promote", "web"))
+    end = fleet.ended(_newest(fleet))
+    assert end.end == "done", end.reason
+    assert starts(fleet) == {host: [*earlier, version] for host, earlier in before.items()}
+    _kept_once(fleet, end.id, e.Paused, e.Resumed, e.Promoted, e.RolloutStarted)
+
+
+@later
+@pytest.mark.parametrize(("point", "verb", "ending"), [
+    ("kept:AbortRequested", "abort", "aborted"),
+    ("kept:RollbackRequested", "rollback", "rolled-back"),
+])  # fmt: skip
+def test_a_rollout_is_turned_back_by_a_person_whose_answer_was_lost(
+    point: str, verb: str, ending: str, fleet: Fleet
+) -> None:
+    fleet.policy(gates=["canary"], prepare_within=PATIENCE, host_within=PATIENCE)
+    version, before, old = fleet.push(), starts(fleet), fleet.app().current
+    assert old is not None
+    rollout = fleet.begin(version)
+    fleet.until(rollout, lambda info: info.stage == "gate", what="the gate")
+    options = ("--yes", "--no-wait") if verb == "rollback" else ()
+    _dies_at(fleet, point, lambda: fleet.cli(verb, "web", *options))
+    end = fleet.ended(rollout)
+    assert end.end == ending, end.reason
+    assert starts(fleet) == {**before, "web-1": [*before["web-1"], version, old.version]}
+    assert fleet.in_service() == ALL
+    _kept_once(fleet, rollout, e.AbortRequested if verb == "abort" else e.RollbackRequested)
+    if verb == "rollback":
+        why = ("release", "unblock", "web", version, "--why", "it was a drill")
+        _dies_at(fleet, "kept:ReleaseUnblocked", lambda: fleet.cli(*why))
+        assert fleet.refused(*why).rule == "not-blocked"
+
+
+@later
+def test_what_people_note_is_there_after_the_death_of_the_coordinator(fleet: Fleet) -> None:
+    version, archive = fleet.build()
+    _dies_at(fleet, "kept:ReleasePushed", lambda: fleet.cli("release", "push", str(archive)))
+    assert version in fleet.cli("release", "list", "web").out
+    fleet.ok("release", "push", str(archive))
+    _dies_at(fleet, "kept:HostEnrolled", lambda: fleet.cli("enroll", "web-8", "--label", "role=spare"))
+    assert "web-8" in [host.host for host in fleet.get("/hosts", m.Hosts).hosts]
+    _dies_at(fleet, "kept:HostRemoved", lambda: fleet.cli("remove", "web-8"))
+    assert "web-8" not in [host.host for host in fleet.get("/hosts", m.Hosts).hosts]
+    mute = ("caveats", "mute", "web", "status:5xx", "--reason", "known")
+    _dies_at(fleet, "kept:CaveatMarked", lambda: fleet.cli(*mute))
+    assert "status:5xx" in fleet.cli("caveats", "list", "web").out
+    _dies_at(fleet, "kept:CaveatForgotten", lambda: fleet.cli("caveats", "forget", "web", "status:5xx"))
+    assert "status:5xx" not in fleet.cli("caveats", "list", "web").out
+    _dies_at(fleet, "kept:LogsWatched", lambda: fleet.cli("logs", "web"))
+    assert fleet.in_service() == ALL
+
+
+@later
+def test_a_question_is_asked_once_whatever_dies(fleet: Fleet) -> None:
+    fleet.policy(on_regression="ask", prepare_within=PATIENCE, host_within=PATIENCE)
+    hook = {"hooks/pre": "#!/bin/sh\nexit 1\n"}
+    version, before = fleet.push(toml='[hooks]\npre_activate = "hooks/pre"\n', files=hook), starts(fleet)
+    _dies_at(fleet, "kept:HostJudged:failed", lambda: fleet.cli("deploy", "web", version, "--yes", "--no-wait"))
+    rollout = _newest(fleet)
+    fleet.until(rollout, lambda info: info.asked, what="the question")
+    _kept_once(fleet, rollout, e.Asked)
+    fleet.cli("abort", "web")
+    end = fleet.until(rollout, lambda info: info.end, what="the end")
+    assert end.end == "aborted", end.reason
+    again = fleet.push(toml='[hooks]\npre_activate = "hooks/pre"\n', files=hook)
+    _dies_at(fleet, "kept:Asked", lambda: fleet.cli("deploy", "web", again, "--yes", "--no-wait"))
+    rollout = _newest(fleet)
+    fleet.until(rollout, lambda info: info.asked, what="the question")
+    _kept_once(fleet, rollout, e.Asked)
+    assert starts(fleet) == before
+    assert fleet.in_service() == ALL
+
+
+def _dies_at(fleet: Fleet, point: str, act: Callable[[], object]) -> None:
+    """It dies at `point` in what `act` begins, and is started again."""
+    fleet.crash_file.write_text(f"coordinator:{point}")
+    act()
+    process = fleet.coordinator.process
+    assert process is not None
+    eventually(lambda: process.poll() is not None, what=f"the coordinator's death at {point}", within=WITHIN)
+    assert process.returncode == -signal.SIGKILL, fleet.coordinator.log()[-3000:]
+    fleet.coordinator.start()
+    fleet.all_heard()
+
+
+def _newest(fleet: Fleet) -> str:
+    return fleet.get("/rollouts", m.Rollouts).rollouts[0].id
+
+
+def _kept_once(fleet: Fleet, rollout: str, *kinds: type[object]) -> None:
+    records = kept(fleet.folder / "noonday" / "data" / "events.sqlite")
+    for kind in kinds:
+        of_it = [one for one in records if isinstance(one.event, kind) and getattr(one.event, "rollout", "") == rollout]
+        assert len(of_it) == 1, kind
