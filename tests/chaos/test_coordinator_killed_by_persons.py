@@ -49,6 +49,7 @@ PATIENCE = 300
 later = pytest.mark.skipif(not LONG, reason="takes half a minute: make chaos")
 
 
+@later
 def test_a_host_is_drained_and_let_back_in_through_every_death_of_the_coordinator(fleet: Fleet) -> None:
     before = starts(fleet)
     with fleet.load(clients=1) as load:
