@@ -91,6 +91,7 @@ def every_event() -> list[Event]:
             values: dict[str, Any] = {field.name: field.name for field in fields(kind)}
             values |= {"release": NEW} if "release" in values else {}
             values |= {"until": 5.0} if "until" in values else {}
+            values |= {"backup_at": 5.0, "term": 7, "generation": 9} if "backup_at" in values else {}
             values |= {"holds": True} if "holds" in values else {}
             values |= {"status": "muted", "rate": 0.5, "per": "second", "cluster": 7} if "rate" in values else {}
             plain.append(kind(**values))
@@ -110,9 +111,19 @@ def test_every_event_is_a_sentence(event: Event) -> None:
     assert ".." not in words
 
 
-def test_fields_of_a_newer_version_are_ignored_also_deep_inside() -> None:
-    body = to_json(EXAMPLES[5]).replace('"examine":', '"later":1,"examine":').replace('"app":', '"newer":[],"app":')
-    assert from_json("rollout-started", body) == EXAMPLES[5]
+@pytest.mark.parametrize(("at", "where"), [('{"rollout"', "newer"), ('"examine":', "policy.newer")])
+def test_a_field_of_a_newer_version_is_refused_also_deep_inside(at: str, where: str) -> None:
+    body = to_json(EXAMPLES[5])
+    assert at in body
+    later = body.replace(at, '{"newer":1,"rollout"' if at.startswith("{") else f'"newer":1,{at}')
+    with pytest.raises(Permanent, match=f"has a field {where}, which this version does not know"):
+        from_json("rollout-started", later)
+
+
+def test_a_field_that_an_older_version_did_not_write_gets_its_default() -> None:
+    body = to_json(VerdictReached("r1", "promote", "fine"))
+    assert '"judged_at":0.0' in body
+    assert from_json("verdict-reached", body.replace(',"judged_at":0.0', "")) == VerdictReached("r1", "promote", "fine")
 
 
 def test_an_unknown_kind_is_refused_and_never_skipped() -> None:
@@ -219,9 +230,9 @@ def test_a_log_with_missing_records_is_refused(path: Path) -> None:
 def test_a_log_of_a_newer_version_is_refused(path: Path) -> None:
     EventLog.open(path).close()
     with sqlite3.connect(path) as raw:
-        raw.execute("PRAGMA user_version = 2")
+        raw.execute("PRAGMA user_version = 99")
     raw.close()
-    with pytest.raises(Permanent, match="schema 2"):
+    with pytest.raises(Permanent, match="schema 99"):
         EventLog.open(path)
 
 

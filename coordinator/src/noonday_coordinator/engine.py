@@ -37,6 +37,7 @@ from noonday_coordinator.inbox import Stranger, Useless, open_claim, open_eviden
 from noonday_coordinator.outgoing import Outgoing
 from noonday_coordinator.store.catalogue import CatalogueStore
 from noonday_coordinator.store.event_log import EventLog
+from noonday_coordinator.store.folded import FoldedState
 from noonday_coordinator.store.lines import LineBuffer
 from noonday_coordinator.store.windows import WindowStore
 from noonday_coordinator.verdict.judge import EvidenceJudge
@@ -62,6 +63,8 @@ STOOD_STILL = 10.0
 is still on its way."""
 HEARING = 0.2
 """Seconds that this may take: one host that floods us with its logs must not keep the others' assignments waiting."""
+PAGE = 5000
+"""Records of the log that are in memory at once while they are folded."""
 MOST_ROUNDS = 1000
 """Rounds of events in one go; more would be a rule that never comes to rest."""
 
@@ -82,6 +85,7 @@ class Engine:
         artifact_url: Callable[[str, ReleaseRef], str],
         clock: Clock,
         lines: LineBuffer,
+        folded: FoldedState | None = None,
         judge: Judge | None = None,
     ) -> None:
         self._log = log
@@ -89,6 +93,7 @@ class Engine:
         self._key = key
         self._clock = clock
         self._lines = lines
+        self._folded = folded
         self._desk = EvidenceDesk(windows, catalogue, judge or EvidenceJudge(), since=clock.now())
         self._doubles = Doubles()
         self._outgoing = Outgoing(artifact_url)
@@ -101,6 +106,8 @@ class Engine:
         self._turned_at = 0.0
         self.view = View()
         self.trouble = ""
+        self._refused = False
+        """Whether the log could not be written when it was last tried."""
         self._warned = ""
         self.strangers: Mapping[str, float] = {}
         self.notices: Mapping[str, tuple[str, ...]] = {}
@@ -115,7 +122,7 @@ class Engine:
 
     def begin(self) -> None:
         """Fold the log, take the next term, and listen; whoever calls this instead of `start` calls `turn` himself."""
-        self.state = fold(self._log.read())
+        self.state = self._remembered()
         self._turned_at = self._clock.now()
         self.view = View(since=self._turned_at)
         self._keep([CoordinatorStarted(self.state.term + 1)], "coordinator")
@@ -130,6 +137,15 @@ class Engine:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(ANSWER_WITHIN)
+        if self._folded is not None:
+            self._folded.close()
+
+    def _remembered(self) -> State:
+        """What all facts add up to; of those that were folded before only the sum is read."""
+        state, seq = self._folded.load(self._log.leads_to) if self._folded else (State(), 0)
+        while records := self._log.read(seq, PAGE):
+            state, seq = fold(records, state), records[-1].seq
+        return state
 
     def submit(self, command: Command, by: str) -> tuple[Record, ...]:
         """The records that `command` led to. Raises `BadInput` for a refusal, `Temporary` after 5 s of silence."""
@@ -173,8 +189,9 @@ class Engine:
             try:
                 self.turn()
             except NoondayError as error:
+                if self.trouble != str(error):  # a full disk must not be filled by saying so
+                    _log.error("%s", error)
                 self.trouble = str(error)
-                _log.error("%s", error)
             except Exception:
                 # The engine must go on: what it could not do now follows from the state again at the next turn.
                 self.trouble = "The engine met an error of its own; see the coordinator's log."
@@ -183,7 +200,14 @@ class Engine:
                 self.trouble = self._desk.trouble
 
     def turn(self) -> None:
-        """Handle what arrived, do what follows, say what is due."""
+        """Handle what arrived, do what follows, say what is due.
+
+        Raises `Temporary` while the log can't be written: what arrives waits, and whoever asks is refused in words.
+        """
+        if self._refused:
+            self._answer()
+            self._log.probe()
+            self._refused = False
         self._hear()
         now = self._clock.now()
         self.view = replace(self._listening(now), judgements=self._desk.turn(self.state, now))
@@ -230,12 +254,20 @@ class Engine:
 
     def _keep(self, events: Sequence[Event], by: str) -> tuple[Record, ...]:
         """On disk first, then folded: what is not kept did not happen."""
-        records = self._log.append(events, at=self._clock.now(), by=by)
+        try:
+            records = self._log.append(events, at=self._clock.now(), by=by)
+        except Temporary:
+            # What hosts say can't be kept either, so none of them is late from now on.
+            self._refused, self.view = True, replace(self.view, deaf=True)
+            raise
+        self._refused = False
         state = self.state
         for record in records:
             crashpoint(f"coordinator:kept:{_name(record.event)}")
             state = evolve(state, record)
         self.state = state
+        if self._folded is not None:
+            self._folded.note(state, self._log.head)
         return records
 
     def _on_command(self, command: Command, by: str, answer: Future[tuple[Record, ...]]) -> None:

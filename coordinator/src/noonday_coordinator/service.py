@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
-import uvicorn
-
-from noonday_coordinator.api.app import make_app
 from noonday_coordinator.api.context import VERSION, Context
 from noonday_coordinator.capability import Capabilities
 from noonday_coordinator.config import CoordinatorConfig, load
@@ -20,12 +18,16 @@ from noonday_coordinator.engine import Engine
 from noonday_coordinator.store.artifacts import ArtifactStore
 from noonday_coordinator.store.catalogue import CatalogueStore
 from noonday_coordinator.store.event_log import EventLog
+from noonday_coordinator.store.folded import FoldedState
 from noonday_coordinator.store.lines import LineBuffer
 from noonday_coordinator.store.windows import WindowStore
 from noonday_shared.bus.rabbit import RabbitBus
 from noonday_shared.clock import SystemClock
 from noonday_shared.errors import Permanent
 from noonday_shared.keys import SigningKey
+
+if TYPE_CHECKING:
+    import uvicorn
 
 LEAVE_WITHIN = 5
 """Seconds that requests under way get to end after SIGTERM."""
@@ -45,24 +47,32 @@ def serve(path: Path) -> None:
         log = stack.enter_context(closing(EventLog.open(config.data_dir / "events.sqlite")))
         listener = stack.enter_context(_bound(config))
         context = _wire(config, log, stack)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                make_app(context),
-                http="h11",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=LEAVE_WITHIN,
-            )
-        )
-        stop.server = server
+        server = stop.server = _server(context)
         server.should_exit = stop.asked
         _log.info("Noonday %s in term %s listens on %s.", VERSION, context.engine.state.term, config.http.listen)
         server.run(sockets=[listener])
     _log.info("Stopped. Hosts go on as they are; what was under way goes on with the next start.")
+
+
+def _server(context: Context) -> uvicorn.Server:
+    # Reading these modules takes as long as all that came before, and by now the engine gives hosts their orders.
+    import uvicorn  # noqa: PLC0415
+
+    from noonday_coordinator.api.app import make_app  # noqa: PLC0415
+
+    return uvicorn.Server(
+        uvicorn.Config(
+            make_app(context),
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=LEAVE_WITHIN,
+        )
+    )
 
 
 class _Stop:
@@ -109,6 +119,7 @@ def _wire(config: CoordinatorConfig, log: EventLog, stack: ExitStack) -> Context
         artifact_url=capabilities.url,
         clock=clock,
         lines=lines,
+        folded=FoldedState(config.data_dir / "events.folded", key),
     )
     stack.callback(engine.close)
     artifacts = ArtifactStore(config.data_dir / "artifacts")

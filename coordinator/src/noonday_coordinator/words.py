@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import assert_never
 
 from noonday_coordinator.core import events as e
@@ -18,6 +19,9 @@ def say(event: Event) -> str:
             return f"{host} {app}: {_report(report)}."
         case e.Assigned():
             return _assigned(event)
+        case e.LogRestored(backup_at):
+            made = datetime.fromtimestamp(backup_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+            return f"The event log was put back from a backup of {made}; what happened after that is not in it."
         case (
             e.CoordinatorStarted()
             | e.HostEnrolled()

@@ -6,6 +6,7 @@ from noonday_coordinator.core.events import (
     Asked,
     End,
     HostJudged,
+    HostRemoved,
     Paused,
     RolloutEnded,
     Stage,
@@ -14,6 +15,7 @@ from noonday_coordinator.core.events import (
 )
 from noonday_coordinator.core.state import HostState
 from noonday_coordinator.core.view import Judgement
+from noonday_shared.names import ReleaseRef
 from support.api_rig import FINDING, HOSTS, OLD, Api
 
 
@@ -163,6 +165,17 @@ def test_a_rollout_goes_back_also_when_its_policy_file_was_broken_meanwhile(roll
 def test_without_a_rollout_a_broken_policy_refuses_the_rollback(fleet: Api) -> None:
     (fleet.context.config.apps_dir / "web.toml").write_text("oh = 1")
     assert "unknown key oh" in fleet.post("/apps/web/rollback", {}, 400)["text"]
+
+
+def test_an_ended_rollout_shows_its_hosts_as_they_were_at_its_end(rolling: Api) -> None:
+    rolling.engine.serve("web-1", "web", OLD)
+    rolling.engine.keep(RolloutEnded("r1", End.ABORTED, "enough"))
+    later = ReleaseRef(version="9.9.9", digest="9" * 64)
+    rolling.engine.serve("web-1", "web", later)
+    rolling.engine.keep(HostRemoved("web-1"))
+    shown = {host["host"]: host for host in rolling.get("/rollouts/r1")["hosts"]}
+    assert (shown["web-1"]["report"]["live"], shown["web-1"]["silent"]) == (OLD.id, None)
+    assert shown["web-2"]["silent"] is None
 
 
 def test_events_of_a_rollout_come_in_pieces_and_end_with_it(rolling: Api) -> None:

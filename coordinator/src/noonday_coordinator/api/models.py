@@ -239,8 +239,12 @@ class HostInRollout(Reply):
     )
     since: float
     reason: str = ""
-    silent: float | None = Field(default=None, description="seconds since it was last heard; None: no longer enrolled")
-    report: AppOnHost | None = None
+    silent: float | None = Field(
+        default=None, description="seconds since it was last heard; None: the rollout has ended"
+    )
+    report: AppOnHost | None = Field(
+        default=None, description="as it is now, or was when the rollout ended; None: not enrolled"
+    )
 
 
 class RolloutSummary(Reply):

@@ -103,13 +103,11 @@ def _summary(rollout: Rollout) -> dict[str, object]:
 
 
 def _hosts(context: Context, state: State, rollout: Rollout, now: float) -> list[m.HostInRollout]:
-    shown = []
+    shown, view = [], context.engine.view
     aside = tuple(name for name in rollout.hosts if name not in rollout.members)
     for wave, names in (*enumerate(rollout.waves), (-1, aside)):
         for name in names:
-            member, found = rollout.hosts[name], state.hosts.get(name)
-            snapshot = context.engine.snapshots.get(name)
-            newest = snapshot.app(rollout.app) if snapshot else None
+            member = rollout.hosts[name]
             shown.append(
                 m.HostInRollout(
                     host=name,
@@ -117,11 +115,22 @@ def _hosts(context: Context, state: State, rollout: Rollout, now: float) -> list
                     state=member.state.value,
                     since=member.since,
                     reason=member.reason,
-                    silent=context.engine.view.silent_for(name, now) if found else None,
-                    report=show.app_on_host(rollout.app, found.app(rollout.app), newest) if found else None,
+                    silent=view.silent_for(name, now) if name in state.hosts and rollout.end is None else None,
+                    report=_report(context, state, rollout, name),
                 )
             )
     return shown
+
+
+def _report(context: Context, state: State, rollout: Rollout, host: str) -> m.AppOnHost | None:
+    """As the host is now; of a rollout that has ended, as it was then."""
+    if rollout.end is not None:
+        then = rollout.at_end.get(host)
+        return show.app_on_host(rollout.app, then, None) if then else None
+    found, snapshot = state.hosts.get(host), context.engine.snapshots.get(host)
+    if found is None:
+        return None
+    return show.app_on_host(rollout.app, found.app(rollout.app), snapshot.app(rollout.app) if snapshot else None)
 
 
 def _examine(rollout: Rollout) -> m.Examine | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from noonday_coordinator.core.absorb import settled
 from noonday_coordinator.core.events import End
 from noonday_coordinator.core.policy import Policy
+from noonday_coordinator.core.restored import knows_more
 from noonday_coordinator.core.state import App, AppOnHost, Host, HostState, Rollout, State
 from noonday_shared.messages import Goal
 from noonday_shared.names import ReleaseRef
@@ -42,7 +43,12 @@ def astray(state: State, app: App, policy: Policy) -> tuple[Astray, ...]:
 def _look(state: State, app: App, host: Host, record: ReleaseRef) -> Astray | None:
     on_host = host.app(app.name)
     report = on_host.report
-    if report is None or not _at_rest(on_host) or (report.live == record.id and report.proven == record):
+    if (
+        report is None
+        or knows_more(state, on_host)
+        or not _at_rest(on_host)
+        or (report.live == record.id and report.proven == record)
+    ):
         return None
     serves = f"serves {_version(report.live)} instead of {record.version}" if report.live else f"has no {app.name} yet"
     why, by_itself = _why(state, app, host, on_host)

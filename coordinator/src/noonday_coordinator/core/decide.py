@@ -5,7 +5,7 @@ Each call gives the events of one cause. The engine folds them and asks again un
 
 from __future__ import annotations
 
-from noonday_coordinator.core import twin
+from noonday_coordinator.core import restored, twin
 from noonday_coordinator.core.absorb import absorb, settled
 from noonday_coordinator.core.assign import move_on, restart_twin
 from noonday_coordinator.core.coming_home import come_home
@@ -35,12 +35,12 @@ def decide(state: State, view: View, now: float) -> list[Event]:
     """The events that follow now."""
     for app in state.apps.values():
         rollout = state.rollouts.get(app.active)
-        if rollout is not None:
-            events: list[Event] = [*absorb(state, view, rollout, now)]
+        if rollout is not None and not restored.is_awaited(state, view, rollout, now):
+            events: list[Event] = [*restored.give_up(state, rollout)] or [*absorb(state, view, rollout, now)]
             events = events or tell_again(state, view, rollout, now) or _stage(state, view, rollout, now)
             if events:
                 return events
-    return _settle(state) or _operators(state) or come_home(state, view, now)
+    return _settle(state, view) or _operators(state, view) or come_home(state, view, now)
 
 
 def _stage(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
@@ -235,7 +235,7 @@ def _became(rollout: Rollout, host: str) -> str:
     return f"{how}: {member.reason}"
 
 
-def _settle(state: State) -> list[Event]:
+def _settle(state: State, view: View) -> list[Event]:
     """After a rollout, its hosts stop sending evidence; what they serve stays, whatever that is."""
     events: list[Event] = []
     for host in state.hosts.values():
@@ -243,6 +243,8 @@ def _settle(state: State) -> list[Event]:
             assigned, report = on_host.assigned, on_host.report
             rollout = state.rollouts.get(assigned.rollout) if assigned else None
             if assigned is None or not assigned.observe or rollout is None or rollout.end is None:
+                continue
+            if restored.is_stale(state, view, host.name, on_host):
                 continue
             done = settled(on_host) or assigned.restart_for or rollout.end is End.SUPERSEDED
             if rollout.hosts[host.name].state is HostState.LOST or not done:
@@ -253,11 +255,13 @@ def _settle(state: State) -> list[Event]:
     return events
 
 
-def _operators(state: State) -> list[Event]:
+def _operators(state: State, view: View) -> list[Event]:
     """Hosts that an operator drained are out; those that he let back in serve what they served."""
     events: list[Event] = []
     for host in state.hosts.values():
-        for app in host.apps:
+        for app, on_host in host.apps.items():
+            if restored.is_stale(state, view, host.name, on_host):
+                continue
             wanted = _operators_wish(state, host, app, state.generation + len(events) + 1)
             if wanted is not None:
                 events.append(wanted)

@@ -115,6 +115,18 @@ class CoordinatorStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class LogRestored:
+    """The log was put back from a backup: what happened since is not in it, but hosts may have been told it."""
+
+    backup_at: float
+    """When the backup was made, in seconds since the epoch."""
+    term: int
+    """Above every term, ..."""
+    generation: int
+    """... and every generation that may have been given out since."""
+
+
+@dataclass(frozen=True, slots=True)
 class HostEnrolled:
     host: str
     labels: dict[str, str]
@@ -342,6 +354,7 @@ Event = (
     | CaveatMarked
     | CaveatForgotten
     | LogsWatched
+    | LogRestored
 )
 
 

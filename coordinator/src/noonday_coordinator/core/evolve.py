@@ -24,6 +24,9 @@ def evolve(state: State, record: e.Record) -> State:
             return _host_event(state, record, event)
         case e.CoordinatorStarted(term):
             return replace(state, term=term)
+        case e.LogRestored(_, term, generation):
+            last = max(state.generation, generation)
+            return replace(state, term=max(state.term, term), generation=last, restored_at=record.at)
         case e.ReleasePushed() | e.ReleasePruned() | e.ReleaseUnblocked() | e.LogsWatched() as event:
             return _app_event(state, record, event)
         case e.CaveatMarked() | e.CaveatForgotten() as event:
@@ -138,6 +141,8 @@ def _ended(state: State, record: e.Record, event: e.RolloutEnded) -> State:
         ended_at=record.at,
         asked="",
     )
+    seen = {name: state.hosts[name].app(rollout.app) for name in rollout.hosts if name in state.hosts}
+    rollout = replace(rollout, at_end=seen)
     app = replace(state.app(rollout.app), active="")
     if event.end is e.End.DONE:
         app = _recorded(app, rollout)

@@ -5,6 +5,7 @@ Such a host may come back at any moment and do what it was told last, so nothing
 
 from __future__ import annotations
 
+from noonday_coordinator.core.restored import is_stale
 from noonday_coordinator.core.room import BUSY, counted, heard, limit_of
 from noonday_coordinator.core.state import AppOnHost, HostState, Rollout, State
 from noonday_coordinator.core.view import View
@@ -14,6 +15,8 @@ from noonday_shared.messages import Goal, Outcome
 def valid_until(state: State, view: View, host: str, app: str, now: float, longest: float) -> float:
     """The instant until which an assignment sent `now` may be taken up: `now` when it must not be sent at all."""
     on_host = state.hosts[host].app(app)
+    if is_stale(state, view, host, on_host):
+        return now
     assigned = on_host.assigned
     rollout = state.rollouts.get(assigned.rollout) if assigned else None
     if assigned is None or rollout is None or assigned.goal is not Goal.SERVING or _taken(on_host):

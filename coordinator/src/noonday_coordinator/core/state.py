@@ -156,6 +156,8 @@ class Rollout:
     """These three as in `RolloutStarted`."""
     failures: int = 0
     """How often a host could not take the release, over the whole rollout; those that were sick before don't count."""
+    at_end: Mapping[str, AppOnHost] = field(default_factory=dict)
+    """By host: how it was when the rollout ended; empty before."""
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -183,6 +185,8 @@ class State:
     rollouts: Mapping[str, Rollout] = field(default_factory=dict)
     generation: int = 0
     """The greatest generation given out so far, over all hosts and apps."""
+    restored_at: float = 0.0
+    """When the log was last put back from a backup; 0: never."""
 
     def app(self, name: str) -> App:
         return self.apps.get(name, App(name))

@@ -1,4 +1,5 @@
-"""Events as JSON. The event's class names its kind; fields that a newer Noonday added are ignored."""
+"""Events as JSON. The event's class names its kind. A fact is read whole or not at all: what a newer Noonday added is
+refused, since folding half of a fact would give another state."""
 
 from __future__ import annotations
 
@@ -34,10 +35,13 @@ def from_json(kind: str, body: str) -> Event:
             f"it holds a {kind[:60]!r}, which this version does not know", "start the newer Noonday again"
         )
     try:
-        event: Event = adapter.validate_json(body, extra="ignore")
+        event: Event = adapter.validate_json(body, extra="forbid")
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            text = f"a {kind} in it has a field {where[:100]}, which this version does not know"
+            raise _unreadable(text, "start the newer Noonday again") from error
         text = f"a {kind} in it can't be read ({where}: {problem['msg']})"
         raise _unreadable(text, "start the version that wrote it, or restore a backup") from error
     return event

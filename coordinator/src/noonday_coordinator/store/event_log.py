@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from noonday_coordinator.core import events as e
 from noonday_coordinator.core.events import Event, Record
+from noonday_coordinator.store import log_file
+from noonday_coordinator.store.chain import Head, Row, Walk, link
 from noonday_coordinator.store.codec import from_json, kind_of, to_json
+from noonday_coordinator.store.head import HeadFile, cut_off
 from noonday_coordinator.store.lock import Lock
-from noonday_shared.errors import Permanent, Temporary
+from noonday_coordinator.store.log_file import AUDIT, as_ours, refused
+from noonday_shared.errors import NoondayError
 
-_SCHEMA = 1
-_TABLES = """
-CREATE TABLE events (
-  seq INTEGER PRIMARY KEY, at REAL NOT NULL, by TEXT NOT NULL, kind TEXT NOT NULL,
-  rollout TEXT NOT NULL, app TEXT NOT NULL, body TEXT NOT NULL
-) STRICT;
-CREATE INDEX events_of_rollout ON events (rollout, seq) WHERE rollout <> '';
-CREATE INDEX events_told ON events (app, seq) WHERE kind NOT IN ('host-reported', 'logs-watched', 'assigned');
-PRAGMA user_version = 1;
-"""
 _COLUMNS = "SELECT seq, at, by, kind, body FROM events"
+_CHAINED = "SELECT seq, at, by, kind, rollout, app, body, hash FROM events"
 _TOLD = "kind NOT IN ('host-reported', 'logs-watched', 'assigned')"
 
 
@@ -35,10 +29,11 @@ class EventLog:
     def __init__(self, path: Path, lock: Lock) -> None:
         self.path = path
         self._lock = lock
-        self._writer = _connect(path)
+        self._writer = log_file.connect(path)
         self._writing = threading.Lock()
         self._scopes = _Scopes()
-        self._last = 0
+        self._beside = HeadFile(path.with_suffix(".head"))
+        self._head = Head()
 
     @classmethod
     def open(cls, path: Path) -> EventLog:
@@ -47,9 +42,9 @@ class EventLog:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = Lock.take(path.with_name(f"{path.name}.lock"))
         except OSError as error:
-            raise _refused(f"{path}: {error.strerror}", "check data_dir in coordinator.toml and its owner") from error
+            raise refused(f"{path}: {error.strerror}", "check data_dir in coordinator.toml and its owner") from error
         try:
-            with _as_ours(path, "opened"):
+            with as_ours(path, "opened"):
                 log = cls(path, lock)
                 log._prepare()
         except BaseException:
@@ -57,22 +52,48 @@ class EventLog:
             raise
         return log
 
+    @property
+    def head(self) -> Head:
+        """The end of the chain: the newest record's number and hash."""
+        return self._head
+
+    def leads_to(self, head: Head) -> bool:
+        """Whether its record of that number carries this hash."""
+        (found,) = self._rows("SELECT count(*) FROM events WHERE seq = ? AND hash = ?", (head.seq, head.hash))
+        return bool(found[0])
+
+    def probe(self) -> None:
+        """Write something that changes nothing. Raises `Temporary` when the disk refuses."""
+        with self._writing, as_ours(self.path, "written"):
+            self._writer.execute(f"PRAGMA user_version = {log_file.SCHEMA}")
+
     def append(self, events: Sequence[Event], *, at: float, by: str) -> tuple[Record, ...]:
         """All of `events` or none, on disk before it returns. Raises `Temporary` when the disk refuses."""
-        with self._writing, _as_ours(self.path, "written"):
-            records = tuple(Record(self._last + n, at, by, event) for n, event in enumerate(events, 1))
-            scopes = self._scopes.copy()
-            rows = [_row(record, scopes) for record in records]
+        with self._writing, as_ours(self.path, "written"):
+            records = tuple(Record(self._head.seq + n, at, by, event) for n, event in enumerate(events, 1))
+            scopes, head, rows = self._scopes.copy(), self._head, []
+            for record in records:
+                row = _row(record, scopes)
+                head = Head(record.seq, link(head.hash, row))
+                rows.append((*row, head.hash))
             with self._writer:
                 self._writer.execute("BEGIN IMMEDIATE")
-                self._writer.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-            self._scopes = scopes
-            self._last += len(records)
+                self._writer.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            self._scopes, self._head = scopes, head
+            self._beside.write(head)
         return records
 
     def read(self, after: int = 0, limit: int | None = None) -> list[Record]:
-        """Records with a greater number than `after`, oldest first."""
-        return self._select(f"{_COLUMNS} WHERE seq > ? ORDER BY seq LIMIT ?", (after, _limit(limit)))
+        """Records with a greater number than `after`, oldest first. Raises `Permanent` when one was changed."""
+        query = f"{_CHAINED} WHERE seq >= ? ORDER BY seq LIMIT ?"
+        rows = self._rows(query, (after, -1 if limit is None else limit + 1))
+        before = rows.pop(0)[7] if rows and rows[0][0] == after else ""
+        walk = Walk(Head(after, before) if after else None)
+        for row in rows[:limit]:
+            words = walk.step(row)
+            if words:
+                raise refused(words.rstrip("."), f"restore a backup; {AUDIT.format(path=self.path)}")
+        return [Record(seq, at, by, from_json(kind, body)) for seq, at, by, kind, _, _, body, _ in rows[:limit]]
 
     def of_rollout(self, rollout: str, after: int = 0, limit: int | None = None) -> list[Record]:
         """What happened in one rollout, and what its app's hosts reported meanwhile; oldest first."""
@@ -91,46 +112,45 @@ class EventLog:
         return self._select(f"{_COLUMNS} WHERE {scope} {_TOLD} AND seq < ? ORDER BY seq DESC LIMIT ?", values)
 
     def trouble(self) -> str:
-        """Look through the whole file; a sentence when it is damaged, else empty. Takes seconds on a large log."""
+        """Look through the whole file and its chain; a sentence when it is damaged, else empty. Takes seconds on a
+        large log."""
         try:
-            return _damage(self._reader())
-        except sqlite3.Error as error:
-            return f"{self.path} can't be read: {error}."
+            return log_file.audit_file(self.path).words
+        except NoondayError as error:
+            return error.text
 
     def close(self) -> None:
         """Safe to repeat."""
         with self._writing:
             self._writer.close()
+            self._beside.close()
             self._lock.release()
 
     def _prepare(self) -> None:
-        version = self._writer.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            self._writer.executescript(f"BEGIN; {_TABLES} COMMIT;")
-        elif version != _SCHEMA:
-            text = f"{self.path} has schema {version}, and this version knows {_SCHEMA}"
-            raise _refused(text, "start the Noonday that wrote it")
-        damage = _damage(self._writer)
+        log_file.prepare(self._writer, self.path)
+        damage = log_file.damage(self._writer, most=log_file.QUICK)
         if damage:
-            raise _refused(damage.rstrip("."), f"restore {self.path} from a backup; nothing was changed")
-        self._last = self._writer.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0]
-        for record in self._select(f"{_COLUMNS} WHERE kind IN ('rollout-started', 'rollout-ended') ORDER BY seq", ()):
+            fix = f"restore a backup: noonday restore; {AUDIT.format(path=self.path)}; nothing was changed"
+            raise refused(damage.rstrip("."), fix)
+        self._head = log_file.chain_of(self._writer)
+        kept = self._beside.read()
+        if kept is not None:
+            there = self._writer.execute("SELECT hash FROM events WHERE seq = ?", (kept.seq,)).fetchone()
+            cut = cut_off(kept, self._head.seq, there[0] if there else "", self.path)
+            if cut is not None:
+                raise cut
+        self._beside.write(self._head)
+        names = f"{_COLUMNS} WHERE kind IN ('rollout-started', 'rollout-ended') ORDER BY seq"
+        for record in self._select(names, ()):
             self._scopes.of(record.event)
 
     def _select(self, query: str, values: Sequence[Any]) -> list[Record]:
-        with _as_ours(self.path, "read"):
-            connection = self._reader()
-            try:
-                rows = connection.execute(query, values).fetchall()
-            finally:
-                connection.close()
-        return [Record(seq, at, by, from_json(kind, body)) for seq, at, by, kind, body in rows]
+        return [Record(seq, at, by, from_json(kind, body)) for seq, at, by, kind, body in self._rows(query, values)]
 
-    def _reader(self) -> sqlite3.Connection:
-        # One for each question: a reader shared between threads would make questions wait for one another.
-        connection = _connect(self.path)
-        connection.execute("PRAGMA query_only = ON")
-        return connection
+    def _rows(self, query: str, values: Sequence[Any]) -> list[Any]:
+        # A connection for each question: one shared between threads would make questions wait for one another.
+        with as_ours(self.path, "read"), closing(log_file.reader(self.path)) as connection:
+            return connection.execute(query, values).fetchall()
 
 
 class _Scopes:
@@ -160,44 +180,10 @@ class _Scopes:
         return rollout, app or self._apps.get(rollout, "")
 
 
-def _row(record: Record, scopes: _Scopes) -> tuple[int, float, str, str, str, str, str]:
+def _row(record: Record, scopes: _Scopes) -> Row:
     rollout, app = scopes.of(record.event)
-    return record.seq, record.at, record.by, kind_of(record.event), rollout, app, to_json(record.event)
+    return record.seq, float(record.at), record.by, kind_of(record.event), rollout, app, to_json(record.event)
 
 
 def _limit(limit: int | None) -> int:
     return -1 if limit is None else limit
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    return connection
-
-
-def _damage(connection: sqlite3.Connection) -> str:
-    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if found != "ok":
-        return f"SQLite finds damage in the event log: {found}."
-    count, last = connection.execute("SELECT count(*), coalesce(max(seq), 0) FROM events").fetchone()
-    return "" if count == last else f"{last - count} of {last} records are missing from the event log."
-
-
-@contextmanager
-def _as_ours(path: Path, doing: str) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        text = f"The event log {path} can't be {doing}: {error}."
-        raise Temporary(
-            text, rule="event-log", next_action="check disk space and the folder's owner: df, ls -l"
-        ) from error
-    except sqlite3.DatabaseError as error:
-        if type(error) is not sqlite3.DatabaseError:
-            raise  # a misuse of ours, which no backup mends
-        raise _refused(f"{path} is damaged ({error})", "restore it from a backup") from error
-
-
-def _refused(why: str, next_action: str) -> Permanent:
-    return Permanent(f"The event log can't be used: {why}.", rule="event-log", next_action=next_action)
