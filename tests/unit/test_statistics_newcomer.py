@@ -27,10 +27,20 @@ def test_a_first_episode_on_the_old_side_is_not_counted_either() -> None:
     assert unit.total == Window(0, 1, 1, 104)
 
 
-def test_windows_before_the_first_episode_are_exposure_of_both_sides() -> None:
+def test_windows_before_the_first_episode_are_history_whichever_side_they_are_of() -> None:
     unit = Newcomer.of(PRIOR, history=100).update(0, 0, 1, 4).update(0, 0, 1, 4)
     assert not unit.found
-    assert unit.total == Window(0, 0, 2, 108)
+    assert unit.total == Window(0, 0, 0, 110)
+    assert unit.update(2, 0, 1, 4).total == Window(1, 0, 1, 114)
+
+
+def test_a_fault_that_begins_late_is_found_about_as_soon_as_one_from_the_start() -> None:
+    early, late = Newcomer.of(PRIOR, history=1800), Newcomer.of(PRIOR, history=1800)
+    for _ in range(66):
+        late = late.update(0, 0, 1, 4)
+    for _ in range(4):
+        early, late = early.update(1, 0, 1, 4), late.update(1, 0, 1, 4)
+    assert late.e_value == pytest.approx(early.e_value, rel=0.05)
 
 
 def test_history_without_the_unit_finds_a_fault_sooner() -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from noonday_coordinator.statistics.newcomer import Newcomer
 from noonday_coordinator.statistics.ratio_prior import RatioPrior
 from noonday_coordinator.statistics.spending import Spending, log_threshold
-from noonday_coordinator.verdict.session import LOGS, RolloutSession
+from noonday_coordinator.verdict.session import LOGS, SELDOM_SHARE, RolloutSession
 
 _MOST = 1000
 
 
 def least_found(session: RolloutSession) -> int | None:
     """Episodes of a new error, the first new thing of the rollout, that would have turned it back; None when none."""
-    alpha, _ = Spending.over([], alpha=session.policy.sensitivity * LOGS).discover("ERROR")
+    alpha, _ = Spending.over([], alpha=session.policy.sensitivity * LOGS * (1 - SELDOM_SHARE)).discover("ERROR")
     old = len(session.old_hosts - session.new_hosts)
     e_new, e_old = session.exposure["usual"]
     if not session.new_hosts or e_new <= 0:

@@ -1,7 +1,8 @@
 """The test of a unit that nobody has seen before: its absence from history counts, but an incident may begin today.
 
-Two nulls. Either the unit always had this rate: then history without it is exposure on the old side, all windows may
-be pooled, and E_past is large soon. Or something shared began during the rollout: then only hosts at the same time
+Two nulls. Either the unit always had this rate: then history without it is exposure on the old side, and E_past is
+large soon. What passed before its first episode is such history on the new side too, as a release may begin to fail
+late; all windows since then are pooled. Or something shared began during the rollout: then only hosts at the same time
 compare, and E_now is what there is. With a chance of `incident` for the second,
 
     E = 1 / (5 (1 - incident) / E_past  +  5/4 incident / E_now)
@@ -39,7 +40,8 @@ class Newcomer:
     fresh: EProcess
     """What `now` was before any window."""
     total: Window
-    """All windows pooled, without the first episode; the history's exposure is in `e_b`."""
+    """All windows pooled, without the first episode; the exposure of history, and of both sides before that episode, is
+    in `e_b`."""
     incident: float = INCIDENT
     found: bool = False
     """Whether the first episode has come."""
@@ -66,7 +68,8 @@ class Newcomer:
         seen, hits = self.seen + x, self.hits + (1 if x else 0)
         if found and not self.found:
             x, y = (max(x - 1, 0), y) if x > 0 else (x, max(y - 1, 0))
-        total = Window(*(a + b for a, b in zip(self.total, (x, y, e_c, e_b), strict=True)))
+        counted = (x, y, e_c, e_b) if found else (0.0, 0.0, 0.0, e_c + e_b)
+        total = Window(*(a + b for a, b in zip(self.total, counted, strict=True)))
         return replace(self, now=self.now.update(x, y, e_c, e_b), total=total, found=found, seen=seen, hits=hits)
 
     def next_stage(self, prior: RatioPrior) -> Newcomer:

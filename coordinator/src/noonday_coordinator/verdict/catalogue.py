@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from operator import eq
 
 from noonday_shared.messages.evidence import Template
 
@@ -113,6 +114,8 @@ class Clusters:
 
     def __init__(self, clusters: Iterable[Cluster] = ()) -> None:
         self.all: dict[int, Cluster] = {}
+        self._fixed: dict[int, tuple[str | None, ...]] = {}
+        """The clusters' words, without `<*>`, which is like nothing."""
         self._newest = 0
         self._buckets: dict[_Bucket, list[int]] = {}
         for cluster in clusters:
@@ -123,22 +126,24 @@ class Clusters:
         tokens = tokens_of(template.text)
         buckets = _buckets(template.level, template.logger, tokens)
         candidates = {one for bucket in buckets for one in self._buckets.get(bucket, ())}
-        best = max(candidates, key=lambda one: (alike(self.all[one].tokens, tokens), -one), default=0)
-        if not best or alike(self.all[best].tokens, tokens) < _ALIKE:
+        # All have one length. A flood asks this millions of times, so the words are compared without a line of Python.
+        same, best = max(((sum(map(eq, self._fixed[one], tokens)), -one) for one in candidates), default=(0, 0))
+        best = -best
+        if not best or (tokens and same / len(tokens) < _ALIKE):
             cluster = Cluster(self._newest + 1, template.level, template.logger, tokens)
             self._keep(cluster)
             return cluster
         known = self.all[best]
         merged = tuple(a if a == b else WILD for a, b in zip(known.tokens, tokens, strict=True))
         if merged != known.tokens:
-            self.all[best] = replace(known, tokens=merged)
+            self._set(replace(known, tokens=merged))
         return self.all[best]
 
     def drop(self, ids: Iterable[int]) -> set[int]:
         """Forget these, but for the newest of all: an id never means another cluster. Returns those forgotten."""
         gone = set(ids) - {self._newest}
         for one in gone:
-            del self.all[one]
+            del self.all[one], self._fixed[one]
         for bucket, found in list(self._buckets.items()):
             left = [one for one in found if one not in gone]
             if left:
@@ -148,13 +153,17 @@ class Clusters:
         return gone
 
     def _keep(self, cluster: Cluster) -> None:
-        self.all[cluster.id] = cluster
+        self._set(cluster)
         self._newest = max(self._newest, cluster.id)
         for bucket in _buckets(cluster.level, cluster.logger, cluster.tokens):
             found = self._buckets.setdefault(bucket, [])
             # The first ones stay: a flood of garbage must not cost the square of its length.
             if cluster.id not in found and len(found) < _MOST_CANDIDATES:
                 found.append(cluster.id)
+
+    def _set(self, cluster: Cluster) -> None:
+        self.all[cluster.id] = cluster
+        self._fixed[cluster.id] = tuple(None if word == WILD else word for word in cluster.tokens)
 
 
 def _buckets(level: str, logger: str, tokens: tuple[str, ...]) -> tuple[_Bucket, ...]:
@@ -165,13 +174,6 @@ def _buckets(level: str, logger: str, tokens: tuple[str, ...]) -> tuple[_Bucket,
 
 def tokens_of(text: str) -> tuple[str, ...]:
     return tuple(text.split()[:_MOST_TOKENS])
-
-
-def alike(known: tuple[str, ...], other: tuple[str, ...]) -> float:
-    """Share of the words that are the same, at the same place; for texts of one length. `<*>` is like nothing."""
-    if not known:
-        return 1.0
-    return sum(a == b for a, b in zip(known, other, strict=False) if a != WILD) / len(known)
 
 
 def words_of(text: str) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from noonday_coordinator.verdict.protocol import Trial
 from noonday_coordinator.verdict.recent import Recent
 from noonday_coordinator.verdict.starts import Starts
 from noonday_coordinator.verdict.twins import Twins
-from noonday_coordinator.verdict.unit import SELDOM, KnownWeigher, NewWeigher, Row, Unit, Weigher
+from noonday_coordinator.verdict.unit import RARELY, SELDOM, KnownWeigher, NewWeigher, Row, Unit, Weigher
 from noonday_coordinator.verdict.window import HostWindow, Window
 from noonday_shared.messages.evidence import Template
 
@@ -80,7 +80,7 @@ class RolloutSession:
         self.settling = WARM_UP if self._before else 0.0
         self._silent_for: frozenset[str] = frozenset()
         self._spending = Spending.over(self._usual_levels(), alpha=self.policy.sensitivity * LOGS * (1 - SELDOM_SHARE))
-        self._seldom_spending = Spending.over([], alpha=self.policy.sensitivity * LOGS * SELDOM_SHARE * 2)
+        self._seldom_spending = Spending.over([], alpha=self.policy.sensitivity * LOGS * SELDOM_SHARE, known_part=0.0)
 
     def learn(self, templates: Iterable[Template]) -> None:
         self.counting.learn(templates)
@@ -225,10 +225,11 @@ class RolloutSession:
     def _discovered(self, name: str) -> Unit:
         about = self.counting.about[name]
         left = len(self.old_hosts - self.new_hosts)
+        together = RARELY if band_of(about.level) == "other" else 1
         weigher: Weigher = (
             NewWeigher(self.past, name, self.new_hosts, left, alone=self.alone)
             if not about.known or (self._seldom(name) and not self.alone)
-            else KnownWeigher(self.past, name, least=self.policy.least_new_errors, alone=self.alone)
+            else KnownWeigher(self.past, name, least=self.policy.least_new_errors, alone=self.alone, together=together)
         )
         tested = about.unit != ERRORS and not self.overrides.of(about).ignored
         self.units[name] = Unit(about, tested, weigher, self.policy.least_new_errors)

@@ -17,6 +17,8 @@ from noonday_coordinator.verdict.past import Past
 LEAST_WINDOWS = 2
 SELDOM = 20.0
 """Episodes before the rollout, below which a unit's record is short enough to be compared as a whole."""
+RARELY = 6
+"""Rows of what can't turn a release back that are weighed at once: it is most of a log, and nobody waits for it."""
 PAST_TIMES = 4.0
 """Where no host is left on the old release, the past is the other side, for so many times as long."""
 
@@ -40,12 +42,14 @@ class Weigher(Protocol):
 class KnownWeigher:
     """A unit with a past: the e-process, with a stage for each set of new hosts.
 
-    A fault may begin with a later wave, so a run begins whenever the new side has doubled.
+    A fault may begin with a later wave, so a run begins whenever the new side has doubled. `together`: so many rows are
+    weighed at once.
     """
 
-    def __init__(self, past: Past, unit: str, *, least: int, alone: bool) -> None:
+    def __init__(self, past: Past, unit: str, *, least: int, alone: bool, together: int = 1) -> None:
         self._past = past
         self._unit = unit
+        self._together = together
         self._alone = alone
         self._burst = past.burst(unit)
         self._new: frozenset[str] = frozenset()
@@ -66,7 +70,9 @@ class KnownWeigher:
         if self._process is None and self._shown < self._least:
             # What the new side hardly shows is never blamed, and most units are such.
             return
-        for one in self._waiting:
+        if len(self._waiting) < self._together:
+            return
+        for one in _merged(self._waiting) if self._together > 1 else self._waiting:
             self._add(one)
         self._waiting = []
 
@@ -98,6 +104,18 @@ class KnownWeigher:
         if self._alone:  # the past is the other side, so it can't tell the ratio as well
             return RatioPrior.of_hosts(self._past.shape, new=max(len(row.new), 1), old=max(row.old, 1))
         return self._past.prior(self._unit, row.new, row.old)
+
+
+def _merged(rows: list[Row]) -> list[Row]:
+    """One row for each set of new hosts."""
+    found: list[Row] = []
+    for row in rows:
+        if found and found[-1].new == row.new:
+            sums = Counts(*(a + b for a, b in zip(found[-1].counts, row.counts, strict=True)))
+            found[-1] = found[-1]._replace(counts=sums, old=row.old)
+        else:
+            found.append(row)
+    return found
 
 
 class NewWeigher:
