@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from noonday_coordinator.verdict.catalogue import Catalogue, Entry, nearness
+from bench.verdict.world import template
+from noonday_coordinator.verdict.catalogue import Catalogue, Clusters, Entry, nearness
 from noonday_coordinator.verdict.counting import About
 from noonday_coordinator.verdict.nearest import Nearest
 
@@ -30,3 +31,12 @@ def test_of_two_that_are_much_alike_the_one_of_the_same_level_is_nearer() -> Non
 def test_a_text_without_words_is_like_nothing() -> None:
     assert _nearest("<*> 17", "ERROR", ("ERROR", "<*> 42")) == ""
     assert _nearest("alpha beta gamma", "ERROR", ("ERROR", "alpha delta epsilon zeta")) == ""
+
+
+def test_words_that_differ_within_a_cluster_make_no_text_more_like_it() -> None:
+    clusters = Clusters()
+    first = clusters.find(template("alpha beta gamma delta epsilon"))
+    widened = clusters.find(template("alpha zeta gamma delta epsilon"))
+    assert (widened.id, widened.tokens) == (first.id, ("alpha", "<*>", "gamma", "delta", "epsilon"))
+    assert clusters.find(template("alpha <*> gamma eta theta")).id != first.id
+    assert clusters.find(template("alpha <*> gamma delta theta")).id == first.id
