@@ -9,6 +9,7 @@ import pytest
 from bench.verdict.world import NEW, START, Knobs, make_world
 from noonday_coordinator.verdict.judge import EvidenceJudge
 from noonday_coordinator.verdict.window import HostWindow, Window
+from noonday_shared.names import ReleaseRef
 
 WORLD = make_world(Knobs(seed=3, kinds=24, history=300.0, length=120.0, per_minute=120.0))
 
@@ -38,3 +39,15 @@ def test_the_canary_is_heard_from_its_first_window_on() -> None:
     session = EvidenceJudge().open(WORLD.trial)
     session.advance(WORLD.windows[0])
     assert session.new_hosts == {"web-1"}
+
+
+def test_a_host_on_what_a_superseded_rollout_left_there_is_no_control_and_is_not_missed() -> None:
+    half = ReleaseRef(version="1.0.5", digest="e" * 64)
+    rollout = replace(WORLD.trial.rollout, half_rolled={"web-4": half})
+    session = EvidenceJudge().open(replace(WORLD.trial, rollout=rollout))
+    for window in WORLD.windows:
+        seen = replace(window.hosts["web-4"], release=half.id)
+        session.advance(replace(window, hosts={**window.hosts, "web-4": seen}))
+    assert "web-4" not in session.old_hosts | session.new_hosts
+    assert {"web-2", "web-3"} <= session.old_hosts
+    assert session.coverage.trouble() == ""

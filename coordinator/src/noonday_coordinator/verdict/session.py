@@ -65,7 +65,9 @@ class RolloutSession:
         self.gauges = GaugeSeries(self._before)
         self.starts = Starts(trial.catalogue, self.policy.sensitivity, self.policy.least_new_errors)
         self.twins = Twins()
-        self.coverage = Coverage(trial.rollout.members)
+        rollout = trial.rollout
+        self._half_rolled = {one.id for one in rollout.half_rolled.values() if one != rollout.previous} - {self.release}
+        self.coverage = Coverage(host for host in rollout.members if host not in rollout.half_rolled)
         self.nearest = Nearest(trial.catalogue)
         self.serving: dict[str, float] = {}
         """New hosts, and the end of their first window."""
@@ -183,7 +185,8 @@ class RolloutSession:
         return [host for host, (_, e) in new.items() if host in known and usual >= 20 and e < usual / 20]
 
     def _since_the_start(self, window: Window) -> Window:
-        """Without what hosts did on this release before the rollout began, as when it was there yesterday."""
+        """Without what hosts did on this release before the rollout began, as when it was there yesterday; and without
+        hosts on what a superseded rollout had begun with, which nobody ever found good."""
         start = self.trial.rollout.started_at - _CLOCKS
         young = window.ends < start + _LATE
 
@@ -191,6 +194,7 @@ class RolloutSession:
             return window.ends - seen.seconds < start or (young and seen.age > 0 and window.ends - seen.age < start)
 
         hosts = {host: seen for host, seen in window.hosts.items() if seen.release != self.release or not earlier(seen)}
+        hosts = {host: seen for host, seen in hosts.items() if seen.release not in self._half_rolled}
         return replace(window, hosts=hosts)
 
     def _count_by_requests(self) -> None:
