@@ -80,7 +80,8 @@ def test_a_step_longer_than_the_brokers_patience_with_deliveries_is_not_disturbe
     version, before = fleet.push(toml='[hooks]\npre_activate = "hooks/pre"\n', files=hook), starts(fleet)
     host = fleet.host("web-1")
     with host.edited("hooks = { within = 2.0 }", "hooks = { within = 30.0 }"), _impatient(fleet, 3.0):
-        fleet.all_heard()
+        host.start_agent()
+        eventually(lambda: silent(fleet, host) < 2, what="web-1 heard", within=WITHIN)
         with closing(pika.BlockingConnection(pika.URLParameters(fleet.broker_url))) as link:
             # What the broker does to whoever holds a delivery for the length of a step.
             channel = link.channel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import psutil
@@ -63,6 +64,26 @@ def test_a_hook_that_hangs_is_ended_with_all_that_it_started(fleet: Fleet, tmp_p
     children = [int(word) for word in pids.read_text().split()]
     assert len(children) == 2
     eventually(lambda: not any(map(psutil.pid_exists, children)), what="the end of the hook's children")
+    assert fleet.in_service() == {"web-1", "web-2"}
+
+
+def test_an_abort_ends_a_hook_that_runs_and_takes_effect_within_five_seconds(fleet: Fleet, tmp_path: Path) -> None:
+    running, before = tmp_path / "running", [host.web.starts for host in fleet.hosts]
+    script = f"#!/bin/sh\ntouch {running}\nexec sleep 600\n"
+    version = fleet.push(toml=hooks(pre_activate="hooks/pre"), files={"hooks/pre": script})
+    host = fleet.host("web-1")
+    with host.edited("hooks = { within = 2.0 }", "hooks = { within = 600.0 }"):
+        host.start_agent()
+        fleet.all_heard()
+        rollout = fleet.begin(version)
+        eventually(running.exists, what="the hook")
+        asked = time.monotonic()
+        fleet.ok("abort", "web")
+        end = fleet.until(rollout, lambda info: info.end, what="the end")
+        took = time.monotonic() - asked
+    print(f"aborted after {took:.2f} s")
+    assert (end.end, took < 5.0) == ("aborted", True), (end.reason, took)
+    assert [host.web.starts for host in fleet.hosts] == before
     assert fleet.in_service() == {"web-1", "web-2"}
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import time
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -82,6 +83,16 @@ def test_a_hook_that_hangs_with_children_is_ended_with_them(call: HookCall, tmp_
         lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE,
         what="the hook's child is gone",
     )
+
+
+def test_a_hook_is_ended_as_soon_as_something_else_is_asked_of_the_host(call: HookCall, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    _write(call, f"echo half; touch {started}; sleep 60")
+    began = time.monotonic()
+    with pytest.raises(Permanent, match="something else is asked of this host now") as ended:
+        run_hook(replace(call, cancelled=started.exists), Hooks(), tmp_path)
+    assert ended.value.rule == "hook-cancelled"
+    assert time.monotonic() - began < 30
 
 
 def test_a_missing_hook_is_permanent(call: HookCall, tmp_path: Path) -> None:

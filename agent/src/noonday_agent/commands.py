@@ -39,10 +39,11 @@ class CommandResult:
     timed_out: bool
     seconds: float
     left_behind: bool = False
+    cancelled: bool = False
 
     @property
     def ok(self) -> bool:
-        return self.exit == 0 and not self.timed_out
+        return self.exit == 0 and not self.timed_out and not self.cancelled
 
 
 def run_command(
@@ -54,16 +55,18 @@ def run_command(
     cwd: Path | None = None,
     max_output: int = 64 << 10,
     leave_children: bool = False,
+    cancelled: Callable[[], bool] | None = None,
 ) -> CommandResult:
     """Run `argv` without a shell, as `user` (empty: our own), with `env` (None: our own), at most `within` seconds.
 
     The command counts as ended when it and all that share its output have ended; past the deadline its whole process
     group gets TERM, then KILL `GRACE` seconds later. Whatever else of the group is left at the end is killed as well,
-    unless `leave_children`: then it ends with the command itself, and what it started lives on.
+    unless `leave_children`: then it ends with the command itself, and what it started lives on. As soon as `cancelled`
+    says so, its time is over.
     Blocks at most `within` + `GRACE` + 1 seconds. Raises `Permanent` when the program, the folder or the user is
     unknown or out of our reach, and `Temporary` when the machine can't start anything now.
     """
-    run = _Run(_start(argv, env, user, cwd), max_output)
+    run = _Run(_start(argv, env, user, cwd), max_output, cancelled or _never)
     try:
         in_time = run.follow(run.exited if leave_children else run.over, within=within)
         if in_time and leave_children:
@@ -78,7 +81,12 @@ def run_command(
     finally:
         exit_status = run.reap()
     return CommandResult(
-        exit_status, run.tail(), timed_out=not in_time, seconds=run.seconds(), left_behind=in_time and not run.eof
+        exit_status,
+        run.tail(),
+        timed_out=not in_time and not run.cancelled,
+        seconds=run.seconds(),
+        left_behind=in_time and not run.eof,
+        cancelled=run.cancelled,
     )
 
 
@@ -99,8 +107,10 @@ def minimal_env(user: str = "", **extra: str) -> dict[str, str]:
 class _Run:
     """One started command: its output so far, and whether it has ended. Reaped last, so its group id stays its own."""
 
-    def __init__(self, child: subprocess.Popen[bytes], max_output: int) -> None:
+    def __init__(self, child: subprocess.Popen[bytes], max_output: int, cancelled: Callable[[], bool]) -> None:
         self._child = child
+        self._asks = cancelled
+        self.cancelled = False
         self._max_output = max_output
         self._output = bytearray()
         self._started = time.monotonic()
@@ -123,10 +133,13 @@ class _Run:
         return self.eof and self.exited()
 
     def follow(self, done: Callable[[], bool], *, within: float) -> bool:
-        """Take in output until `done()`; False when that takes longer than `within` seconds."""
+        """Take in output until `done()`; False when that takes longer than `within` seconds, or is cancelled before."""
         deadline = time.monotonic() + within
         while not done():
             left = deadline - time.monotonic()
+            if not self.cancelled and left > 0 and self._asks():
+                self.cancelled = True
+                return False
             if left <= 0:
                 return False
             self._take_in(min(left, _POLL))
@@ -168,6 +181,10 @@ class _Run:
                 self._output += chunk
         if len(self._output) > 2 * self._max_output:
             del self._output[: -self._max_output]
+
+
+def _never() -> bool:
+    return False
 
 
 def _start(argv: Sequence[str], env: Mapping[str, str] | None, user: str, cwd: Path | None) -> subprocess.Popen[bytes]:

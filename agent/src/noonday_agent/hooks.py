@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,8 @@ class HookCall:
     release_dir: Path
     release: ReleaseRef
     previous: ReleaseRef | None
+    cancelled: Callable[[], bool] = lambda: False
+    """Whether something else is asked of the host by now: then the hook's time is over."""
 
     def env(self, user: str) -> dict[str, str]:
         """All that the hook gets. Releases are told by their version."""
@@ -50,8 +53,9 @@ class HookCall:
 def run_hook(call: HookCall, settings: Hooks, state_dir: Path) -> CommandResult:
     """Run it in the release's folder; its output is kept in `call.log_file(state_dir)`. Blocks at most `within` + 3 s.
 
-    What it leaves running in its process group is ended with it. Raises `Permanent` when it is missing, can't be run
-    or fails, and `Deadline` when it takes too long. It runs again when a step is repeated, so it must bear that.
+    What it leaves running in its process group is ended with it. Raises `Permanent` when it is missing, can't be run,
+    fails or is cancelled, and `Deadline` when it takes too long. It runs again when a step is repeated, so it must bear
+    that.
     """
     program = _program(call)
     result = run_command(
@@ -61,9 +65,17 @@ def run_hook(call: HookCall, settings: Hooks, state_dir: Path) -> CommandResult:
         user=settings.user,
         cwd=call.release_dir,
         max_output=_LOGGED,
+        cancelled=call.cancelled,
     )
     kept = _keep(result.output_tail, call.log_file(state_dir))
     said = result.output_tail[-_SHOWN:].strip() or "nothing"
+    if result.cancelled:
+        raise Permanent(
+            f"Hook {call.hook} ({call.file}) was ended after {result.seconds:.0f} s with all that it had started: "
+            f"something else is asked of this host now. It said: {said}",
+            rule="hook-cancelled",
+            next_action=f"read {kept}: it may have done a part of its work",
+        )
     if result.timed_out:
         raise Deadline(
             f"Hook {call.hook} ({call.file}) had not ended after {settings.within:g} s and was killed with all that "

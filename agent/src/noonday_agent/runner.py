@@ -146,8 +146,8 @@ class AppRunner:
 
     def _superseded(self, attempt: Attempt) -> bool:
         assignment = self._journal.assignment
-        if self._leaving.is_set():
-            return True
+        if self._leaving.is_set() and attempt.stage is Stage.PREPARE:
+            return True  # a fetch goes on where it stopped; a hook is finished first, since it is not run twice
         return assignment is not None and (
             assignment.generation != attempt.generation and assignment.release != attempt.target
         )

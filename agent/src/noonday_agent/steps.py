@@ -30,7 +30,8 @@ class Steps:
         self._parts = parts
 
     def execute(self, journal: Journal, *, recovered: bool, now: float, cancelled: Callable[[], bool]) -> Result:
-        """`recovered`: the journal said that the stage began before this agent started."""
+        """`recovered`: the journal said that the stage began before this agent started. `cancelled`: whether
+        the time of what may be cut short, a fetch or a hook, is over."""
         attempt = journal.attempt
         if attempt is None:
             raise ValueError("there is no attempt to execute a stage of")
@@ -50,7 +51,7 @@ class Steps:
             case Stage.PREPARE:
                 return self._prepare(journal, attempt, now, cancelled)
             case Stage.PRE_ACTIVATE | Stage.POST_ACTIVATE | Stage.POST_RETURN:
-                return self._hook(journal, attempt)
+                return self._hook(journal, attempt, cancelled)
             case Stage.DRAIN:
                 return self._drain(attempt)
             case Stage.WAIT_IDLE:
@@ -86,7 +87,7 @@ class Steps:
         self._parts.releases.prepare(self._app, attempt.target, assignment.source, within=left, cancelled=cancelled)
         return Done()
 
-    def _hook(self, journal: Journal, attempt: Attempt) -> Result:
+    def _hook(self, journal: Journal, attempt: Attempt, cancelled: Callable[[], bool]) -> Result:
         target, file = attempt.target, self._hook_file(attempt)
         if file is None or target is None:
             return Done()
@@ -100,6 +101,7 @@ class Steps:
             release_dir=self._folder(attempt.destination),
             release=target,
             previous=journal.proven,
+            cancelled=cancelled,
         )
         self._parts.run_hook(call)
         return Done()
