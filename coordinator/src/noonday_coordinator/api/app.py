@@ -7,7 +7,15 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from noonday_coordinator.api import routes_apps, routes_evidence, routes_fleet, routes_replay, routes_rollouts, uploads
+from noonday_coordinator.api import (
+    routes_apps,
+    routes_evidence,
+    routes_fleet,
+    routes_records,
+    routes_replay,
+    routes_rollouts,
+    uploads,
+)
 from noonday_coordinator.api.context import VERSION, Context
 from noonday_coordinator.api.errors import RESPONSES, add_handlers
 from noonday_coordinator.api.models import PREFIX, Health
@@ -35,6 +43,7 @@ def make_app(context: Context) -> FastAPI:
         routes_apps.router,
         routes_evidence.router,
         routes_replay.router,
+        routes_records.router,
         uploads.router,
     ):
         app.include_router(router, prefix=PREFIX, responses=RESPONSES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,11 +24,13 @@ from noonday_coordinator.store.event_log import EventLog
 from noonday_coordinator.store.lines import LineBuffer
 from noonday_coordinator.store.windows import WindowStore
 from noonday_shared.clock import Clock, SystemClock
-from noonday_shared.errors import BadInput
+from noonday_shared.errors import BadInput, Temporary
 from noonday_shared.keys import PublicKey
 from noonday_shared.messages import Snapshot
 
 VERSION = version("noonday-coordinator")
+ROOM = 64 << 20
+"""Bytes of disk that must be free for a rollout to begin: those under way must be able to end, or go back."""
 
 
 class Deciding(Protocol):
@@ -109,6 +112,17 @@ class Context:
         if app not in self.engine.state.apps and app not in self.policies.names():
             raise self.policies.unknown(app)
         return app
+
+    def check_room(self) -> None:
+        """Raises `Temporary` while the disk has no room for another rollout's records."""
+        free = shutil.disk_usage(self.config.data_dir).free
+        if free < ROOM:
+            text = (
+                f"Only {free / (1 << 20):.0f} MB are free in {self.config.data_dir}, so no rollout is begun: what is "
+                "left is for those under way. Nothing was changed."
+            )
+            fix = f"free space there: df -h {self.config.data_dir}"
+            raise Temporary(text, rule="disk-full", next_action=fix)
 
     def submit(self, command: Command, by: str) -> tuple[Record, ...]:
         """Blocks up to 5 s. Raises `Refusal`."""

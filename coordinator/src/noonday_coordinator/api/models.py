@@ -317,6 +317,17 @@ class Events(Reply):
     ended: bool = Field(default=False, description="nothing can come after these")
 
 
+class AuditReply(Reply):
+    """What a look along the chain of the event log found."""
+
+    whole: bool
+    records: int = Field(description="that are as they were written")
+    chained_from: int = Field(description="the first record that carries a hash: those before it were kept without")
+    head: str = Field(description="number and hash of the newest of them: note it elsewhere, and a cut-off end shows")
+    broken: int = Field(default=0, description="the first record that is not as it was written; 0: none")
+    words: str = Field(default="", description="what is wrong, as a sentence")
+
+
 # Releases, findings, logs
 
 

@@ -34,6 +34,7 @@ def plan(app: str, ask: m.DeployAsk, context: Ctx, _: Caller) -> m.PlanReply:
 @router.post("/apps/{app}/rollouts")
 def deploy(app: str, ask: m.DeployAsk, context: Ctx, by: Caller) -> m.Started:
     """Begin a rollout. `rollout` is null when every host runs this release already."""
+    context.check_room()
     return _began(context.submit(_deploy(context, app, ask), by), f"Every host of {app} serves {ask.version} already.")
 
 

@@ -52,8 +52,9 @@ class Client:
             verify=_tls(self.url),
         )
 
-    def get(self, path: str, model: type[M], query: Query | None = None) -> M:
-        return self._call("GET", path, model, query=query)
+    def get(self, path: str, model: type[M], query: Query | None = None, *, within: float = WITHIN) -> M:
+        """`within`: seconds for an answer that takes its time."""
+        return self._call("GET", path, model, query=query, within=within)
 
     def post(self, path: str, model: type[M], body: BaseModel | None = None, *, within: float = WITHIN) -> M:
         """`within`: seconds for an answer that takes its time."""
@@ -75,6 +76,14 @@ class Client:
                 timeout=httpx.Timeout(WITHIN, read=UPLOAD_WITHIN),
             )
         return self._read(reply, model)
+
+    def lines(self, path: str, query: Query | None = None) -> Iterator[str]:
+        """The lines of an answer of any length, as they come."""
+        with self._failures(WITHIN), self._http.stream("GET", path, params=query) as reply:
+            if not reply.is_success:
+                reply.read()
+                raise self._problem(reply)
+            yield from reply.iter_lines()
 
     def close(self) -> None:
         self._http.close()

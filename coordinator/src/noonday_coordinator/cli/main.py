@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from noonday_coordinator.cli import caveats, compare, doctor, fleet, releases, replay, rollouts, setup, watch
+from noonday_coordinator.cli import caveats, compare, doctor, fleet, records, releases, replay, rollouts, setup, watch
 from noonday_coordinator.cli.session import NoondayGroup
 
 
@@ -42,6 +42,8 @@ for _command in (
     replay.replay,
     watch.logs,
     watch.history,
+    records.export,
+    records.audit,
     doctor.doctor,
 ):
     main.add_command(_command)

@@ -13,6 +13,7 @@ characters. Records from before there was a chain carry none, but their text is 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -32,6 +33,12 @@ class Head:
 
     def __str__(self) -> str:
         return f"{self.seq}:{self.hash}"
+
+    @classmethod
+    def parse(cls, text: str) -> Head | None:
+        """None when it is none."""
+        number, _, made = text.strip().partition(":")
+        return cls(int(number), made) if number.isdecimal() and re.fullmatch("[0-9a-f]{64}", made) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +92,17 @@ class Walk:
         return ""
 
 
-def audit(rows: Iterable[Chained]) -> Audit:
-    """`rows`: all of a log, in order."""
+def audit(rows: Iterable[Chained], noted: Head | None = None) -> Audit:
+    """`rows`: all of a log, in order. `noted`: a head that it had before, which it must lead to still."""
     walk = Walk()
     for row in rows:
         words = walk.step(row)
         if words:
             return Audit(walk.records, walk.chained_from, walk.head, walk.head.seq + 1, words)
+        if noted is not None and noted.seq == walk.head.seq and noted.hash != walk.head.hash:
+            words = f"Record {noted.seq} of the event log, or one before it, is another one than was noted."
+            return Audit(walk.records, walk.chained_from, walk.head, noted.seq, words)
+    if noted is not None and noted.seq > walk.head.seq:
+        words = f"The event log ends at record {walk.head.seq}, and record {noted.seq} was noted: its end was cut off."
+        return Audit(walk.records, walk.chained_from, walk.head, walk.head.seq + 1, words)
     return Audit(walk.records, walk.chained_from, walk.head)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,16 @@ from noonday_shared.errors import NoondayError
 _COLUMNS = "SELECT seq, at, by, kind, body FROM events"
 _CHAINED = "SELECT seq, at, by, kind, rollout, app, body, hash FROM events"
 _TOLD = "kind NOT IN ('host-reported', 'logs-watched', 'assigned')"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A record as it stands in the table: with the rollout and the app it belongs to, and its hash in the chain."""
+
+    record: Record
+    rollout: str
+    app: str
+    hash: str
 
 
 class EventLog:
@@ -99,6 +110,15 @@ class EventLog:
         """What happened in one rollout, and what its app's hosts reported meanwhile; oldest first."""
         where = f"{_COLUMNS} WHERE rollout = ? AND rollout <> '' AND seq > ? ORDER BY seq LIMIT ?"
         return self._select(where, (rollout, after, _limit(limit)))
+
+    def kept(self, *, rollout: str = "", app: str = "", after: int = 0, limit: int = 500) -> list[Kept]:
+        """Records of one rollout, of one app, or all, with what the table says of them; oldest first."""
+        scopes = [("rollout = ? AND rollout <> ''", rollout), ("app = ?", app)]
+        chosen = [(where, value) for where, value in scopes if value]
+        where = " AND ".join(["seq > ?", *(one for one, _ in chosen)])
+        values = (after, *(value for _, value in chosen), limit)
+        rows = self._rows(f"{_CHAINED} WHERE {where} ORDER BY seq LIMIT ?", values)
+        return [Kept(Record(row[0], row[1], row[2], from_json(row[3], row[6])), row[4], row[5], row[7]) for row in rows]
 
     def newest(self, rollout: str, kind: str) -> Record | None:
         """The last record of this kind in one rollout."""

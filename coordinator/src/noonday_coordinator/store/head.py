@@ -27,10 +27,9 @@ class HeadFile:
     def read(self) -> Head | None:
         """None when there is none, or none that can be understood."""
         try:
-            number, _, made = self.path.read_text().strip().partition(":")
+            return Head.parse(self.path.read_text())
         except (OSError, UnicodeDecodeError):
             return None
-        return Head(int(number), made) if number.isdecimal() and len(made) == 64 else None
 
     def write(self, head: Head) -> None:
         """Never raises: the log is whole without it."""

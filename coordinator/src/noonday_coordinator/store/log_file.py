@@ -65,15 +65,15 @@ def damage(connection: sqlite3.Connection, *, most: int | None = None) -> str:
     return "" if count == last else f"{last - count} of {last} records are missing from the event log."
 
 
-def audit_file(path: Path) -> Audit:
+def audit_file(path: Path, noted: Head | None = None) -> Audit:
     """Look through the whole file and along its chain, also while a coordinator writes it; 10 s for a million records.
-    Raises `Permanent` for a file that is no event log, `Temporary` for one that can't be read now."""
+    `noted`: as in `audit`. Raises `Permanent` for what is no event log, `Temporary` for what can't be read now."""
     with as_ours(path, "read"), closing(reader(path)) as connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version not in (1, SCHEMA):
             raise refused(f"{path} has schema {version}, and this version knows {SCHEMA}", "name an event log")
         connection.execute("BEGIN")  # one instant of a file that goes on growing
-        found = audit(_chained(connection, version))
+        found = audit(_chained(connection, version), noted)
         words = found.words or damage(connection)
     return found if words == found.words else Audit(found.records, found.chained_from, found.head, 0, words)
 
