@@ -1,11 +1,11 @@
 """An agent's reading half as a process of its own: reads one log as the service does, and says what that took.
 
-`python -m bench.log_reader LOG SECONDS`. It imports all that the agent imports, so that its memory is the agent's.
+`python -m bench.log_reader LOG SECONDS`. It reads an agent.toml and makes the parts of an agent that has HAProxy and
+supervisord beside it, so that its memory is that agent's. They are asked for nothing.
 """
 
 from __future__ import annotations
 
-import gc
 import json
 import select
 import sys
@@ -14,25 +14,37 @@ from pathlib import Path
 
 import psutil
 
-import noonday_agent.service
-from noonday_agent.config import LogFile
+from noonday_agent.app import build_parts
+from noonday_agent.cli import bus_of
+from noonday_agent.config import LogFile, load
 from noonday_agent.evidence.collector import Collector
+from noonday_agent.lean import few_arenas, keep_lean
 from noonday_agent.service import EVERY, SOON
-from noonday_shared.bus.rabbit import RabbitBus
 from noonday_shared.clock import SystemClock
 from noonday_shared.envelope import seal
 from noonday_shared.keys import SigningKey
 from noonday_shared.messages import Evidence
 
 _SEND_EVERY = 10.0
-# Named, so that nobody takes them for imports without a use: they are the memory of a real agent.
-_PARTS = (noonday_agent.service, RabbitBus)
+_AGENT = """
+host = "web-1"
+state_dir = "{folder}/state"
+broker.url = "amqp://web-1:secret@127.0.0.1/noonday"
+trust = {{ coordinator = "{key}", releases = ["{key}"], host_key_file = "{folder}/key" }}
+[apps.web]
+root = "{folder}"
+process = {{ kind = "supervisord", socket = "{folder}/supervisor.sock", program = "web" }}
+balancers = [{{ kind = "haproxy", address = "{folder}/haproxy.sock", backend = "web", server = "web-1" }}]
+health.url = "http://127.0.0.1:8000"
+"""
 
 
 def main() -> None:
     log, seconds = Path(sys.argv[1]), float(sys.argv[2])
-    gc.collect()
+    few_arenas()
     reader = _Reader(log)
+    parts = _agents_parts(log.parent)
+    keep_lean()
     reader.collector.begin("1.0.0-aaaaaaaa", 1)
     print("ready", flush=True)
     began, used = time.monotonic(), time.process_time()
@@ -58,7 +70,16 @@ def main() -> None:
         "kinds": reader.kinds,
         "overflow": last.overflow,
     }
+    del parts
     sys.stdout.write(json.dumps(result))
+
+
+def _agents_parts(folder: Path) -> object:
+    """All that a running agent holds in memory beside its logs, until it has something to do."""
+    file = folder / "agent.toml"
+    file.write_text(_AGENT.format(folder=folder, key=SigningKey.new().public), encoding="utf-8")
+    config = load(file)
+    return config, bus_of(config), build_parts("web", config.apps["web"], config, SystemClock())
 
 
 def _ended() -> bool:

@@ -13,9 +13,10 @@ from pathlib import Path
 from noonday_agent import __version__
 from noonday_agent.check import check_all
 from noonday_agent.config import AgentConfig, load
+from noonday_agent.lean import few_arenas, keep_lean, skip_asyncio
 from noonday_agent.service import Service
 from noonday_agent.status import lines, look
-from noonday_shared.bus.rabbit import RabbitBus
+from noonday_shared.bus.protocol import Bus
 from noonday_shared.clock import SystemClock
 from noonday_shared.errors import NoondayError
 
@@ -56,9 +57,11 @@ def _run(config: AgentConfig, *, as_json: bool) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    service = Service(config, _bus(config), SystemClock())
+    few_arenas()
+    service = Service(config, bus_of(config), SystemClock())
     try:
         service.start()
+        keep_lean()
         stop.wait()
     finally:
         service.close()
@@ -67,7 +70,7 @@ def _run(config: AgentConfig, *, as_json: bool) -> int:
 
 def _check(config: AgentConfig, *, as_json: bool) -> int:
     found = []
-    for checked in check_all(config, _bus(config), SystemClock()):
+    for checked in check_all(config, bus_of(config), SystemClock()):
         found.append(checked)
         if not as_json:
             sys.stdout.write(f"{checked.line}\n")
@@ -86,5 +89,9 @@ def _status(config: AgentConfig, *, as_json: bool) -> int:
     return OK
 
 
-def _bus(config: AgentConfig) -> RabbitBus:
+def bus_of(config: AgentConfig) -> Bus:
+    """Not started yet."""
+    skip_asyncio()
+    from noonday_shared.bus.rabbit import RabbitBus  # noqa: PLC0415  # what it imports was decided a line before
+
     return RabbitBus(config.broker.url, ca_file=config.broker.ca_file, name=f"noonday-agent {config.host}")

@@ -11,7 +11,6 @@ from typing import assert_never
 
 from noonday_agent import config
 from noonday_agent.balancers.command import CommandBalancer
-from noonday_agent.balancers.endpoint import EndpointBalancer
 from noonday_agent.balancers.file import FileBalancer
 from noonday_agent.balancers.haproxy import HaproxyBalancer
 from noonday_agent.balancers.marker import Marker
@@ -34,6 +33,9 @@ def _build(each: config.BalancerSettings, name: str, folder: Path, app: str, clo
         case config.HaproxyBalancer():
             return HaproxyBalancer(each, name)
         case config.EndpointBalancer():
+            # An HTTP server is a megabyte that only this driver needs.
+            from noonday_agent.balancers.endpoint import EndpointBalancer  # noqa: PLC0415
+
             return EndpointBalancer(each, Marker(_marker(folder, app, "endpoint", each.listen), clock, name), name)
         case config.FileBalancer():
             return FileBalancer(each, Marker(_marker(folder, app, "file", str(each.path)), clock, name), name)

@@ -26,7 +26,7 @@ from noonday_shared.messages import Evidence
 
 PUMP_BYTES = 4 << 20
 """Read at most in one `pump`, over all files of the app."""
-PIECE_BYTES = 128 << 10
+PIECE_BYTES = 32 << 10
 """Read and counted at once."""
 DRAIN_WITHIN = 2.0
 """Seconds that `drain` reads at most."""

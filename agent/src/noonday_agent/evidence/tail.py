@@ -11,7 +11,7 @@ from pathlib import Path
 from noonday_shared.errors import Temporary
 
 LONGEST_LINE = 64 << 10
-CHUNK = 128 << 10
+CHUNK = 32 << 10
 _HEAD = 256
 
 

@@ -7,7 +7,6 @@ from typing import assert_never
 from noonday_agent.config import CommandProcess, ProcessSettings, SupervisordProcess, SystemdProcess
 from noonday_agent.processes.command import Command
 from noonday_agent.processes.protocol import ProcessManager
-from noonday_agent.processes.supervisord import Supervisord
 from noonday_agent.processes.systemd import Systemd
 from noonday_shared.clock import Clock
 
@@ -16,6 +15,9 @@ def build_process(settings: ProcessSettings, clock: Clock | None = None) -> Proc
     """The driver for `settings.kind`. Asks nobody yet: `check` does."""
     match settings:
         case SupervisordProcess():
+            # XML-RPC is memory that only this driver needs.
+            from noonday_agent.processes.supervisord import Supervisord  # noqa: PLC0415
+
             return Supervisord(settings, clock)
         case SystemdProcess():
             return Systemd(settings, clock)

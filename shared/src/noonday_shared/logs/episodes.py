@@ -9,10 +9,12 @@ from noonday_shared.logs.signature import Signature
 
 REMEMBERED = 2.0
 """Seconds after which a generation of ids makes room; an id is known for one to two of them."""
-MOST = 20_000
-"""Ids remembered in each of two generations."""
+MOST = 10_000
+"""Ids remembered in each of two generations; about 100 bytes each."""
 
-_Known = dict[Signature, set[bytes]]
+# Ids themselves are long, and would be most of what an agent keeps in memory.
+_Known = dict[Signature, set[int]]
+_NO_ID = hash(b"")
 
 
 class Episodes:
@@ -31,16 +33,16 @@ class Episodes:
         `ids`: one for each record, empty where it has none; or none at all."""
         if not ids:
             return dict.fromkeys(signatures, (0, True))
-        met: dict[Signature, set[bytes]] = {signature: set() for signature in set(signatures)}
-        for signature, one in zip(signatures, ids, strict=True):
+        met: _Known = {signature: set() for signature in set(signatures)}
+        for signature, one in zip(signatures, map(hash, ids), strict=True):
             met[signature].add(one)
         if not self._since <= now < self._since + REMEMBERED or self._size > MOST:
             self._old, self._young, self._size, self._since = self._young, {}, 0, now
         return {signature: self._meet(signature, found) for signature, found in met.items()}
 
-    def _meet(self, signature: Signature, found: set[bytes]) -> tuple[int, bool]:
-        without = b"" in found
-        found.discard(b"")
+    def _meet(self, signature: Signature, found: set[int]) -> tuple[int, bool]:
+        without = _NO_ID in found
+        found.discard(_NO_ID)
         known = self._young.get(signature)
         fresh = found - self._old.get(signature, set())
         if known is None:
