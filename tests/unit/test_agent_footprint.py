@@ -28,7 +28,19 @@ def test_the_agent_brings_five_libraries_and_what_they_need() -> None:
 
 
 def test_the_agent_imports_nothing_beyond_what_it_brings() -> None:
-    words = "import sys, noonday_agent.cli; print(*{name.partition('.')[0] for name in sys.modules})"
-    loaded = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True, timeout=60)
     heavy = {"click", "rich", "fastapi", "starlette", "httpx", "uvicorn", "noonday_coordinator", "scipy", "numpy"}
-    assert not heavy & set(loaded.stdout.split())
+    assert not heavy & {name.partition(".")[0] for name in _imported()}
+
+
+def test_the_agent_imports_no_event_loop_and_no_server_that_nobody_asked_for() -> None:
+    assert not {"asyncio", "http.server", "xmlrpc.client"} & _imported()
+
+
+def _imported() -> set[str]:
+    """By an agent that is about to connect, as none that has a balancer or a process manager yet."""
+    words = (
+        "import sys; from types import SimpleNamespace as S; from noonday_agent.cli import bus_of;"
+        "bus_of(S(broker=S(url='amqp://a:b@localhost/', ca_file=None), host='web-1')); print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True, timeout=60)
+    return set(loaded.stdout.split())

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from noonday_shared.logs.mask import LONGEST, identity, mask
+from noonday_shared.logs import mask as masking
+from noonday_shared.logs.mask import HOLE, LONGEST, identity, mask
 
 MASKED = [
     ("order 4711 paid in 12 ms", "order <*> paid in <*> ms"),
@@ -117,3 +118,17 @@ def test_hostile_bodies_take_linear_time(unit: str) -> None:
     for _ in range(10):
         mask(body)
     assert time.process_time() - began < 1.0
+
+
+_VARYING = st.sampled_from(
+    ["2026-01-01", "12:00:00", "Mon, 01 Jan 2026", "Mar 1", "0xff", "a1b2c3d4e5", "fe80::1:2:3", "-5ms", "v1.2.3",
+     "1,2.3", "Zm9vYmFyMTIzNDU2Nzg5MDEyMw==", "eyJhb1.abc", "word", "9é", "٣", "<*>", "7", " ", "  ", "-", "/", "=", ":", "\t"]
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_VARYING, max_size=10))
+def test_what_varies_is_the_same_in_a_few_words_as_in_the_whole_text(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    whole = masking._AGAIN.sub(HOLE, masking._VARIES.sub(HOLE, text))
+    assert masking._AGAIN.sub(HOLE, masking._without_varying(text)) == whole

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from math import isfinite
 
-from noonday_shared.logs.access import PROBE, Request, read_requests
+from noonday_shared.logs.access import Request, of_probe, read_requests
 from noonday_shared.logs.book import MOST_KEYS, Book, Seen
 from noonday_shared.logs.episodes import Episodes
 from noonday_shared.logs.redact import Redactor
@@ -151,7 +151,7 @@ class ReleaseCounter:
                 del unproven[signature]
 
     def _count_request(self, request: Request | None, line: bytes) -> None:
-        if request is None or PROBE in line:
+        if request is None or of_probe(line):
             return
         self._statuses[request.status] += 1
         if request.seconds is not None:

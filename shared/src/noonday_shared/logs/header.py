@@ -56,7 +56,13 @@ _PANIC = re.compile(rb"panic: |fatal error: |PHP (?:Fatal|Parse) error")
 _MOST_FIELDS = 8
 _DATE = re.compile(rb"\d{4}[-./]\d\d[-./]\d\d(?= )")
 _NAMED_PLACE = re.compile(rb"(?=[\w:-]{0,79}[\d./@])[\w.:/@-]{1,80} ")
-_TIME_BEGINS = frozenset(b"%c" % one for one in b"0123456789[<JFMASONDTW")
+_OF_LETTERS = tuple(kind for kind in TIMES if kind.match(b"Jan  1 12:00:00"))
+_OF_DIGITS = (*(kind for kind in TIMES if kind not in _OF_LETTERS), _DATE)
+_TIMES_BY_BEGINNING = {
+    **{b"%c" % one: _OF_DIGITS for one in b"0123456789"},
+    **{b"%c" % one: _OF_LETTERS for one in b"JFMASONDTW"},
+    **{b"%c" % one: (*TIMES, _DATE) for one in b"[<"},
+}
 _MOST_STAMPS = 4
 # A level further on, after words that are names rather than text, as in 'NODE-7 KERNEL INFO '.
 _LATE_LEVEL = re.compile(rb"((?:[A-Z0-9][A-Z0-9:_-]{1,60} ){1,3})(" + WORDS.upper().encode() + rb")(?= )")
@@ -119,9 +125,7 @@ class _Walk:
 
     def _time(self, at: int) -> bool:
         # Most places that are looked at begin with no time, and this says so at once.
-        if self._line[at : at + 1] not in _TIME_BEGINS:
-            return False
-        for kind in (*TIMES, _DATE):
+        for kind in _TIMES_BY_BEGINNING.get(self._line[at : at + 1], ()):
             if found := kind.match(self._line, at):
                 self._stamp, self._at = at, found.end()
                 return True

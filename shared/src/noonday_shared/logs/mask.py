@@ -7,9 +7,10 @@ Masking twice gives what masking once gave.
 from __future__ import annotations
 
 import re
+from itertools import groupby
 
 from noonday_shared.logs.redact import EMAIL
-from noonday_shared.logs.request_ids import IN_TEXT
+from noonday_shared.logs.request_ids import IN_TEXT, may_be_named
 
 LONGEST = 2048
 """Characters of a body that count; the rest of it says nothing of what the line is."""
@@ -47,6 +48,9 @@ _VARIES = re.compile(
     re.ASCII,
 )
 _AGAIN = re.compile(r"<\*>(?:[.,:x/-]?<\*>)+")
+_DIGIT = re.compile(r"[0-9]")
+_NUMBER = re.compile(r"[0-9]+(?:[.,:][0-9]+)*")
+_MONTHS = _MONTH[3:].partition(")")[0].split("|")
 
 FILLING = b"0123456789-.,:+ "
 """Bytes that no identity depends on: lines that differ in nothing else have the same one."""
@@ -58,18 +62,38 @@ def mask(body: str) -> str:
     text = body[:LONGEST]
     if "\x1b" in text:
         text = _ANSI.sub("", text)
-    text = _CONTROL.sub(" ", text)
+    if not text.isprintable() or "\ufffd" in text:
+        text = _CONTROL.sub(" ", text)
     if "/releases/" in text:
         text = _RELEASE.sub("/current", text)
     if "@" in text:
         text = EMAIL.sub(HOLE, text)
-    text = IN_TEXT.sub(_without_id, text)
-    text = _AGAIN.sub(HOLE, _VARIES.sub(HOLE, text))[:LONGEST]
+    if may_be_named(text):
+        text = IN_TEXT.sub(_without_id, text)
+    text = _AGAIN.sub(HOLE, _without_varying(text))[:LONGEST]
     if '"' in text:
         text = _DOUBLE.sub(f'"{HOLE}"', text)
     if "'" in text:
         text = _SINGLE.sub(f"'{HOLE}'", text)
     return text.strip()
+
+
+def _without_varying(text: str) -> str:
+    """What `_VARIES` leaves. It is slow, so it sees only words with digits, those that stand side by side together: of
+    what it matches, nothing but a date with a month's name goes over a word that has none."""
+    if _DIGIT.search(text) is None:
+        return text
+    if any(month in text for month in _MONTHS):
+        return _VARIES.sub(HOLE, text)
+    parts = []
+    for varies, words in groupby(text.split(" "), _has_digit):
+        part = " ".join(words)
+        parts.append((HOLE if _NUMBER.fullmatch(part) else _VARIES.sub(HOLE, part)) if varies else part)
+    return " ".join(parts)
+
+
+def _has_digit(word: str) -> bool:
+    return not word.isalpha() and _DIGIT.search(word) is not None
 
 
 def _without_id(found: re.Match[str]) -> str:

@@ -29,6 +29,12 @@ _LEAST = 8
 _SHARE = 0.02
 
 
+def may_be_named(text: str) -> bool:
+    """False when `IN_TEXT` can't find anything in it: far cheaper."""
+    text = text.casefold()
+    return "req" in text or "trac" in text or "correlat" in text or "transact" in text
+
+
 class RequestIds:
     """Learns, from the records of one file, after which words the request's id stands. One thread."""
 
@@ -60,7 +66,7 @@ class RequestIds:
             if (found := _TRACED.search(record)) is not None:
                 self._marks[_TRACE] += 1
                 self._values.add(found[2])
-            elif (found := _IN_BYTES.search(record)) is not None:
+            elif may_be_named(record.decode("latin-1")) and (found := _IN_BYTES.search(record)) is not None:
                 self._marks[found[1] or found[2]] += 1
                 self._values.add(found[3])
         mark, times = next(iter(self._marks.most_common(1)), (b"", 0))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
+from typing import cast
 
 from noonday_shared.logs import access, header
 from noonday_shared.logs.access import ReadRequest
@@ -89,14 +90,17 @@ class Signer:
         if access.mostly_requests(records):
             return [
                 REQUEST
-                if b" HTTP/" in record and _only_request(record)
+                if record.find(b" HTTP/") >= 0 and _only_request(record)
                 else self._look(record, rest, hash(rest.translate(None, FILLING)))
                 for record, rest in zip(records, rests, strict=True)
             ]
         shapes = [hash(rest.translate(None, FILLING)) for rest in rests]
+        known = list(map(self._young.get, shapes))
+        if None not in known and _BY_DIGITS not in known:
+            return cast(list[Signature], known)
         return [
             self._look_again(records[at], rests[at], shapes[at]) if found is None or found is _BY_DIGITS else found
-            for at, found in enumerate(map(self._young.get, shapes))
+            for at, found in enumerate(known)
         ]
 
     def _look(self, record: bytes, rest: bytes, shape: int) -> Signature:
@@ -104,7 +108,7 @@ class Signer:
         return self._look_again(record, rest, shape) if found is None or found is _BY_DIGITS else found
 
     def _look_again(self, record: bytes, rest: bytes, shape: int) -> Signature:
-        if b" HTTP/" in record and _only_request(record):
+        if record.find(b" HTTP/") >= 0 and _only_request(record):
             # Not kept: paths and clients differ in each, and would drive everything else out.
             return REQUEST
         known = self._get(shape)
@@ -125,7 +129,7 @@ class Signer:
         """The signature, and whether its level stands in digits."""
         first, _, more = record.partition(b"\n")
         head = header.split(first)
-        if b"HTTP/" in first and access.is_request(first):
+        if first.find(b"HTTP/") >= 0 and access.is_request(first):
             head = replace(head, request=access.read_request)
         if head.stack or more:
             stack = head.stack or record[:_LONGEST_TRACE].decode("utf-8", "replace")
@@ -169,7 +173,7 @@ def _without_ids(record: bytes) -> bytes:
 
 def _only_request(record: bytes) -> bool:
     """Whether this is a line of an access log, and no more than that."""
-    line = record.partition(b"\n")[0] if b"\n" in record else record
+    line = record.partition(b"\n")[0]
     return access.is_request(line) and not access.is_serious(line)
 
 
