@@ -14,6 +14,7 @@ from noonday_coordinator.core.coming_home import AGAIN_AFTER, plan_reconcile
 from noonday_coordinator.core.plan import plan_deploy
 from noonday_coordinator.core.state import HostState
 from noonday_coordinator.core.view import View
+from noonday_coordinator.outgoing import Outgoing
 from noonday_shared.errors import BadInput
 from noonday_shared.messages import Goal, Outcome
 from support.story import NEW, OLD, OLDER, OTHER, Story, only
@@ -514,3 +515,68 @@ def test_a_restart_of_the_coordinator_forgets_nothing_of_all_this() -> None:
     story.hear("web-2")
     story.settle()
     assert story.rollout.members == ("web-2",)
+
+
+# Given up on in mid-rollout
+
+
+def left_behind() -> Story:
+    """web-2 fell silent before it took up that it is to serve 1.1.0; the others serve it."""
+    story = Story(4, examine=0, max_failures=1, host_within=100)
+    story.deploy()
+    story.all_take()
+    story.takes("web-1")
+    assert story.moving() == ["web-2"]
+    story.passing(101.0 + 60.0, silent=["web-2"])
+    assert story.where("web-2") is HostState.FAILED
+    return story
+
+
+def due(story: Story, name: str) -> bool:
+    said = Outgoing(lambda app, release: f"https://here/{app}/{release.id}").due(story.state, story.view, story.now)
+    return name in {one.host for one in said}
+
+
+def test_a_host_that_was_given_up_on_is_not_told_again_to_leave_while_others_do() -> None:
+    story = left_behind()
+    assert not due(story, "web-2")
+    story.passing(1.0)
+    assert not due(story, "web-2")
+    story.settle()
+    assert story.moving() == ["web-3"]
+
+
+def test_one_that_never_took_it_up_is_told_to_stay_as_it_is_and_waits_for_a_person() -> None:
+    story = left_behind()
+    story.passing(1.0)
+    for name in ("web-3", "web-4"):
+        story.takes(name)
+    assert story.rollout.end is e.End.DONE
+    assert set(story.rollout.left_out) == {"web-2"}
+    story.settle()
+    assert (story.assigned("web-2").goal, story.assigned("web-2").release) == (Goal.SERVING, OLD)
+    story.takes("web-2")
+    assert "r2 failed there: no end of its step was reported" in drift(story)["web-2"]
+    assert story.passing(3600.0) == []
+    story.ask(c.Reconcile("web", story.policy))
+    assert story.rollout.members == ("web-2",)
+
+
+def test_one_that_took_it_up_and_only_said_so_late_is_where_it_should_be() -> None:
+    story = left_behind()
+    story.takes("web-2")
+    for name in ("web-3", "web-4"):
+        story.takes(name)
+    story.takes("web-2")
+    assert drift(story) == {}
+
+
+def test_after_a_backup_was_put_back_nobody_is_brought_to_what_may_be_long_over() -> None:
+    story = Story(examine=0)
+    story.deploy()
+    done(story)
+    story.enroll("web-9")
+    story.report("web-9", live=OTHER.id, proven=OTHER, generation=77)
+    story.state = replace(story.state, restored_at=story.now)
+    assert story.settle() == []
+    assert drift(story) == {}

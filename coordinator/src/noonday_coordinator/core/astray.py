@@ -46,7 +46,7 @@ def _look(state: State, app: App, host: Host, record: ReleaseRef) -> Astray | No
     if (
         report is None
         or knows_more(state, on_host)
-        or not _at_rest(on_host)
+        or not _at_rest(state, on_host)
         or (report.live == record.id and report.proven == record)
     ):
         return None
@@ -100,11 +100,11 @@ def tries(state: State, app: App, host: str) -> list[Rollout]:
     return [one for one in made if one.end is not End.SUPERSEDED]
 
 
-def _at_rest(on_host: AppOnHost) -> bool:
-    """Whether it took up and ended what it was told last."""
+def _at_rest(state: State, on_host: AppOnHost) -> bool:
+    """Whether it took up and ended what it was told last, and that is known."""
     assigned, report = on_host.assigned, on_host.report
     if assigned is None:
-        return True
+        return not state.restored_at or report is None or report.generation == 0
     told_out = assigned.goal is Goal.OUT
     taken = report is not None and report.generation == assigned.generation
     return taken and (told_out or settled(on_host))

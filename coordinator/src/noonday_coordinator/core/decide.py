@@ -24,7 +24,7 @@ from noonday_coordinator.core.examine import examine, lasting_hold, suffers_ever
 from noonday_coordinator.core.going_back import go_back
 from noonday_coordinator.core.policy import share_of
 from noonday_coordinator.core.preparing import prepare
-from noonday_coordinator.core.room import held_up, may_move
+from noonday_coordinator.core.room import held_up, in_flight, may_move, never_taken
 from noonday_coordinator.core.state import LEFT_OUT, Host, HostState, Rollout, State
 from noonday_coordinator.core.untold import tell_again
 from noonday_coordinator.core.view import Judgement, View
@@ -242,12 +242,14 @@ def _settle(state: State, view: View) -> list[Event]:
         for app, on_host in host.apps.items():
             assigned, report = on_host.assigned, on_host.report
             rollout = state.rollouts.get(assigned.rollout) if assigned else None
-            if assigned is None or not assigned.observe or rollout is None or rollout.end is None:
+            if assigned is None or rollout is None or rollout.end is None:
                 continue
-            if restored.is_stale(state, view, host.name, on_host):
+            member = rollout.hosts[host.name].state
+            never = member is HostState.FAILED and in_flight(on_host) and never_taken(view, on_host)
+            if restored.is_stale(state, view, host.name, on_host) or not (assigned.observe or never):
                 continue
-            done = settled(on_host) or assigned.restart_for or rollout.end is End.SUPERSEDED
-            if rollout.hosts[host.name].state is HostState.LOST or not done:
+            done = settled(on_host) or assigned.restart_for or rollout.end is End.SUPERSEDED or never
+            if member is HostState.LOST or not done:
                 continue  # another assignment would make it try again, forth and back
             if report is not None and report.proven is not None:
                 number = state.generation + len(events) + 1

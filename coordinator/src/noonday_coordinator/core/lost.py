@@ -26,7 +26,7 @@ def valid_until(state: State, view: View, host: str, app: str, now: float, longe
             return max(now, min(now + longest, on_host.assigned_at + assigned.deadline))
         case HostState.LOST if _may_return(state, view, rollout, host, now):
             return now + min(longest, rollout.policy.unreachable_after)
-        case HostState.LOST:
+        case HostState.LOST | HostState.FAILED:
             return now
         case _:
             return now + longest

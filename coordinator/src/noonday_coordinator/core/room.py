@@ -79,7 +79,7 @@ def serves(state: State, view: View, rollout: Rollout, host: str, now: float) ->
     if enrolled is None or (member is not None and member.state in BUSY):
         return False
     on_host = enrolled.app(rollout.app)
-    leaves = in_flight(on_host) or twin.may_leave(view, on_host, rollout, now)
+    leaves = (in_flight(on_host) and not never_taken(view, on_host)) or twin.may_leave(view, on_host, rollout, now)
     return on_host.in_service and heard(view, rollout, host, now) and not leaves
 
 
@@ -89,6 +89,15 @@ def in_flight(on_host: AppOnHost) -> bool:
     if assigned is None or assigned.goal is not Goal.SERVING or assigned.release is None or settled(on_host):
         return False
     return report is None or report.live != assigned.release.id
+
+
+def never_taken(view: View, on_host: AppOnHost) -> bool:
+    """Whether the host was heard after the time of its last order was over, and had not taken it up by then."""
+    assigned, report = on_host.assigned, on_host.report
+    if assigned is None or assigned.goal is not Goal.SERVING or report is None:
+        return False
+    over = on_host.assigned_at + assigned.deadline
+    return report.generation < assigned.generation and view.last_seen.get(assigned.host, 0.0) > over
 
 
 def heard(view: View, rollout: Rollout, host: str, now: float) -> bool:
