@@ -67,7 +67,7 @@ class Rules:
                 if started.kind == "deploy" and started.release.version in self._back:
                     raise Broken(f"{started.release} was rolled back and is rolled out again in {started.rollout}")
             case e.RolloutEnded(rollout, e.End.DONE):
-                self._rightly_done(rollout)
+                self._rightly_done(rollout, all_hosts=not state.rollouts[rollout].left_out)
             case e.RolloutEnded(rollout, e.End.ROLLED_BACK):
                 self._rightly_back(rollout)
                 self._back[self._rollouts[rollout].release.version] = record.at
@@ -122,10 +122,10 @@ class Rules:
         if self._done[host.name, kind, what, generation] > 1:
             raise Broken(f"rule 8: {kind} ({what}) of generation {generation} happened twice on {host.name}")
 
-    def _rightly_done(self, rollout: str) -> None:
+    def _rightly_done(self, rollout: str, *, all_hosts: bool) -> None:
         started, policy = self._rollouts[rollout], self._script.policy
         kind = self._kinds.get(started.release.version, "good")
-        if started.kind == "deploy" and kind in HOPELESS:
+        if started.kind == "deploy" and all_hosts and kind in HOPELESS:
             raise Broken(f"{rollout} says that all hosts serve a release that is {kind}")
         noticed = self._script.peaceful and policy.examine >= 10 and self._script.rate >= 10
         if kind == "noisy" and noticed and rollout not in self._decided_by_people:
