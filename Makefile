@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PACKAGES := shared agent coordinator
 
-.PHONY: demo test check chaos soak bench bench-verdict lock clean help
+.PHONY: demo simulate test check chaos soak bench bench-verdict lock clean help
 
 help:
 	@echo "make demo    release a web shop at noon, on this machine (KEEP=1 leaves it running)"
@@ -13,6 +13,7 @@ help:
 	@echo "make check   formatting, lint, types, import contracts"
 	@echo "make chaos   what make test has no time for: kills at every point, long partitions, a broker in every trouble"
 	@echo "make soak    200 rollouts of 100 MB in a row, with faults and load (ARGS='--rollouts 20 --size 10' is quick)"
+	@echo "make simulate   10,000 rollouts in worlds that break, on a clock that jumps (SEED=7: one, with its history)"
 	@echo "make bench   what we claim, measured beside what you would pick instead"
 	@echo "make bench-verdict   the verdict beside other rules, on the same rollouts (ARGS='--worlds 5 --faults 5' is quick)"
 
@@ -21,6 +22,11 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# ROLLOUTS=n, FIRST=seed; SEED=n plays one with its history; BROKEN=name breaks the code on purpose. docs/simulation.md
+simulate: $(READY)
+	@PYTHONPATH=tests:. $(BIN)/python -m simulation.run $(if $(ROLLOUTS),--rollouts $(ROLLOUTS)) \
+		$(if $(FIRST),--first $(FIRST)) $(if $(SEED),--seed $(SEED)) $(if $(BROKEN),--broken $(BROKEN))
 
 check: $(READY)
 	$(BIN)/ruff format --check .

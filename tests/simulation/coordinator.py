@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
 from simulation.agent import NEVER
+from simulation.clocks import LocalClock
+from simulation.crashes import Crashes, Mortal
 
 from noonday_coordinator.core.commands import Command
 from noonday_coordinator.core.events import Event, Record
@@ -16,8 +18,8 @@ from noonday_coordinator.store.codec import from_json, kind_of, to_json
 from noonday_coordinator.store.lines import LineBuffer
 from noonday_coordinator.store.windows import WindowStore
 from noonday_shared.bus.memory import MemoryBroker, MemoryBus
+from noonday_shared.errors import NoondayError, Temporary
 from noonday_shared.keys import SigningKey
-from support.fake_host import Died
 from support.virtual_clock import VirtualClock
 
 TICK = 1.0
@@ -25,52 +27,59 @@ IDLE = 5.0
 
 
 class MemoryLog:
-    """What the engine asks of an event log, kept as the JSON that the real one keeps. Dies when it is told to."""
+    """What the engine asks of an event log, kept as the JSON that the real one keeps. Its disk may be full."""
 
-    def __init__(self) -> None:
+    def __init__(self, reached: Callable[[str], None]) -> None:
         self.rows: list[tuple[float, str, str, str]] = []
         self.fresh: list[Record] = []
         """Records that nobody has taken note of yet."""
-        self.doom: tuple[int, bool] | None = None
-        """Appends until the coordinator dies in one, and whether that one is kept."""
+        self.full = False
+        self._reached = reached
 
     def append(self, events: Sequence[Event], *, at: float, by: str) -> tuple[Record, ...]:
-        dies = self._dies()
-        if dies is False:
-            raise Died
+        if self.full:
+            text = "The event log can't be written: database or disk is full."
+            raise Temporary(text, rule="event-log", next_action="make room: df -h")
+        self._reached("coordinator:appending")
         records = tuple(Record(len(self.rows) + n, at, by, event) for n, event in enumerate(events, 1))
         self.rows += [(at, by, kind_of(event), to_json(event)) for event in events]
         self.fresh += records
-        if dies:
-            raise Died
+        self._reached("coordinator:appended")
         return records
 
     def read(self, after: int = 0, limit: int | None = None) -> list[Record]:
         rows = self.rows[after : None if limit is None else after + limit]
         return [Record(after + n, at, by, from_json(kind, body)) for n, (at, by, kind, body) in enumerate(rows, 1)]
 
-    def _dies(self) -> bool | None:
-        if self.doom is None:
-            return None
-        left, kept = self.doom
-        self.doom = (left - 1, kept) if left > 0 else None
-        return None if left > 0 else kept
+    def twin(self) -> MemoryLog:
+        """A copy of the file, as from a backup."""
+        log = MemoryLog(self._reached)
+        log.rows = list(self.rows)
+        return log
 
 
-class SimulatedCoordinator:
-    def __init__(self, broker: MemoryBroker, clock: VirtualClock) -> None:
-        self.key = SigningKey.new()
-        self.log = MemoryLog()
+class SimulatedCoordinator(Mortal):
+    """On a machine with a clock of its own."""
+
+    def __init__(
+        self, broker: MemoryBroker, clock: VirtualClock, crashes: Crashes, *, key: SigningKey, log: MemoryLog
+    ) -> None:
+        super().__init__()
+        self.key = key
+        self.log = log
+        self.local = LocalClock(clock)
         self.cut_off = False
         self.alive = False
+        self.trouble = ""
         self._broker = broker
         self._clock = clock
+        self._crashes = crashes
         self._windows = WindowStore.open(Path(":memory:"))
         self._catalogue = CatalogueStore.open(Path(":memory:"))
-        self.start()
+        self.due = NEVER
 
     def start(self) -> None:
-        self.alive = True
+        """Raises `Died`, and `Temporary` when its disk is full."""
         self.bus = MemoryBus(self._broker)
         self.engine = Engine(
             log=self.log,  # type: ignore[arg-type]  # same verbs, in memory
@@ -79,10 +88,11 @@ class SimulatedCoordinator:
             bus=self.bus,
             key=self.key,
             artifact_url=lambda app, release: f"http://127.0.0.1/{app}/{release.id}.tar.gz",
-            clock=self._clock,
+            clock=self.local,
             lines=LineBuffer(),
         )
         self.engine.begin()
+        self.alive = True
         self.bus.start()
         if self.cut_off:
             self.bus.disconnect()
@@ -90,7 +100,7 @@ class SimulatedCoordinator:
 
     def kill(self) -> None:
         self.alive = False
-        self.log.doom = None
+        self.doom = None
         self.bus.disconnect()
         self.due = NEVER
 
@@ -104,16 +114,35 @@ class SimulatedCoordinator:
             self.bus.reconnect()
             self.bus.catch_up()
 
+    @property
+    def full(self) -> bool:
+        """Whether its disk is, for all that it writes."""
+        return self.log.full
+
+    @full.setter
+    def full(self, full: bool) -> None:
+        self.log.full = full
+        for store in (self._windows, self._catalogue):
+            store._connection.execute(f"PRAGMA query_only = {'ON' if full else 'OFF'}")
+
     def act(self) -> None:
         """One turn of the engine. Raises `Died` where the script wants it killed."""
-        self.engine.turn()
+        self._crashes.begin(self)
+        try:
+            self.engine.turn()
+            self.trouble = ""
+        except NoondayError as error:
+            self.trouble = str(error)  # as the thread of the real one does
+        finally:
+            self._crashes.end()
         self.due = self._clock.now() + (TICK if self.engine.state.active("web") else IDLE)
 
     def ask(self, command: Command, by: str = "operator") -> tuple[Record, ...]:
-        """Raises `BadInput` for a refusal, and `Died`."""
+        """Raises `BadInput` for a refusal, `Temporary` when it can't be kept, and `Died`."""
         answer: Future[tuple[Record, ...]] = self.engine.ask(command, by)
-        while not answer.done():
-            self.act()
+        self.act()
+        if not answer.done():
+            raise Temporary("The engine did not answer.", rule="engine-busy", next_action="try again")
         return answer.result()
 
     def heard(self) -> None:
@@ -124,3 +153,6 @@ class SimulatedCoordinator:
     def close(self) -> None:
         self._windows.close()
         self._catalogue.close()
+
+
+__all__ = ["MemoryLog", "SimulatedCoordinator"]

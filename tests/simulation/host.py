@@ -1,24 +1,29 @@
-"""A host of the simulation: the fake host with an app that takes time, traffic, logs, an account of every effect."""
+"""A host of the simulation: disk, process manager, balancer and an app with traffic and logs, and an account of every
+effect that an agent has on them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from pydantic import TypeAdapter
+from simulation.balancer import SimulatedBalancer
+from simulation.clocks import LocalClock
+from simulation.disk import JournalOnDisk, Kept, SimulatedReleases
+from simulation.process import SimulatedProcess
 
-from noonday_agent.core.journal import Attempt, Journal, Way
+from noonday_agent.balancers.pool import Pool
+from noonday_agent.core.journal import Attempt, Journal, Stage, Way
 from noonday_agent.core.limits import Limits
 from noonday_agent.core.result import Result
+from noonday_agent.hooks import HookCall
 from noonday_agent.monitor import Monitor
+from noonday_agent.parts import Parts
 from noonday_agent.probes.http import ProbeResult
 from noonday_agent.runner import AppRunner
 from noonday_shared.messages import Evidence
 from noonday_shared.messages.evidence import Template
-from support.fake_host import SETTINGS, FakeHost, MortalSteps
+from support.fake_host import SETTINGS, Died, FakeHost, MortalSteps
 from support.virtual_clock import VirtualClock
-
-_JOURNAL = TypeAdapter(Journal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +46,40 @@ class Nature:
     """Its start leaves the old code up."""
     falls_ill_after: float = 0.0
     errors: dict[str, float] = field(default_factory=dict)
+    hook_takes: float = 0.0
 
 
 HARMLESS = Nature()
 
 
+class SilentPool(Pool):
+    """Balancers that count nothing need not be asked for it each second."""
+
+    def traffic(self) -> dict[str, dict[str, int]]:
+        return {}
+
+
 class WatchedSteps(MortalSteps):
-    """Tells the host what each step changed."""
+    """Remembers for which attempt the host is changed."""
 
     watcher: SimulatedHost
 
     def execute(self, journal: Journal, *, recovered: bool, now: float, cancelled: Callable[[], bool]) -> Result:
-        host, attempt = self.watcher, journal.attempt
-        before = (host.place.let_in, host.process.restarts, host.releases.current, len(host.hooks_run))
+        self.watcher.doing = journal.attempt
         try:
             return super().execute(journal, recovered=recovered, now=now, cancelled=cancelled)
         finally:
-            if attempt is not None:
-                host.account(attempt, before)
+            if journal.attempt and journal.attempt.stage is self.watcher.fills_after:
+                self.watcher.fill()
 
 
 class SimulatedHost(FakeHost):
-    """`natures` is shared by the fleet; `noticed` is told every effect, before any rule is checked."""
+    """`natures` is shared by the fleet; `noticed` is told every effect at once. Times of the app are the world's."""
+
+    place: SimulatedBalancer  # type: ignore[assignment]  # same meaning, more mischief
+    process: SimulatedProcess
+    releases: SimulatedReleases
+    file: JournalOnDisk
 
     def __init__(
         self, name: str, clock: VirtualClock, limits: Limits, natures: dict[str, Nature], *, checked: bool
@@ -70,21 +87,40 @@ class SimulatedHost(FakeHost):
         """`checked`: the load balancer has a health check of its own."""
         self.natures = natures
         self.checked = checked
+        self.world_clock = clock
+        self.local = LocalClock(clock)
         self.noticed: Callable[[SimulatedHost, Effect], None] = lambda _host, _effect: None
         self.changed: Callable[[], None] = lambda: None
+        self.doing: Attempt | None = None
         self.started_at = 0.0
         self.passed: set[str] = set()
         self.out_cause = "before"
+        self.out_at = 0.0
         self.broken = False
+        self.fills_after: Stage | None = None
+        """The stage after which `fill` is called."""
+        self.fill: Callable[[], None] = lambda: None
+        self.powered = True
+        self.boot = 0
         self.epoch = 0
-        self.counted_since = clock.now()
         self.requests = 0.0
         self.errors: dict[str, float] = {}
-        super().__init__(name, clock, limits=limits)
+        self._nature = HARMLESS
+        self._counted_since = clock.now()
+        super().__init__(name, self.local, limits=limits)  # type: ignore[arg-type]  # the verbs of a clock
+
+    def build(self) -> None:
+        self.place = SimulatedBalancer(self.local)
+        self.place.changed = self._let
+        self.process = SimulatedProcess(self.local)
+        self.process.on_start = self._started
+        self.process.restarting = lambda: self._act("restart", self.releases.current)
+        self.releases = SimulatedReleases(self.local)
+        self.releases.switched = lambda target: self._act("switch", target)
+        self.file = JournalOnDisk()
 
     def agent(self) -> AppRunner:
-        """A new agent; what the old one journalled comes back from the bytes that a disk would hold."""
-        self.file.kept = _JOURNAL.validate_json(_JOURNAL.dump_json(self.file.kept))
+        """A new agent; what the old one journalled comes back from the bytes that a disk holds. Raises `Permanent`."""
         parts = self.parts()
         self.monitor = Monitor(SETTINGS, parts)
         steps = WatchedSteps(self.name, "web", SETTINGS, parts)
@@ -99,76 +135,95 @@ class SimulatedHost(FakeHost):
             releases=self.releases,
             file=self.file,  # type: ignore[arg-type]  # same two verbs, in memory
             limits=self.limits,
-            clock=self.clock,
+            clock=self.local,
             changed=self.changed,
             watcher=self,
         )
         return self.runner
 
+    def parts(self) -> Parts:
+        return replace(super().parts(), pool=SilentPool((self.place,)))
+
     def adopt(self, release: str) -> None:
         """It serves `release` already, without Noonday ever having looked."""
-        self.releases.current = self.running = release
-        self.process.restart(1.0)
-        self.started_at = self.clock.now() - 3600.0
+        self.releases.current = release
+        self.process.boot()
+        self.started_at = self.world_clock.now() - 3600.0
         self.passed = {release}
-        self.place.let_in = True
+        self.place.adopt()
         self.out_cause = ""
 
     @property
-    def nature(self) -> Nature:
-        return self.natures.get(self.running_version) or HARMLESS
+    def full(self) -> bool:
+        """Whether its disk is."""
+        return self.file.full
+
+    @full.setter
+    def full(self, full: bool) -> None:
+        self.file.full = self.releases.full = full
 
     @property
     def well(self) -> bool:
         if not self.process.up or not self.running or self.broken:
             return False
-        nature, age = self.nature, self.clock.now() - self.started_at
+        nature = self._nature
+        age = self.world_clock.now() - self.started_at
         if not nature.healthy or age < nature.warm_up or 0 < nature.falls_ill_after <= age:
             return False
-        return self.running_version not in self.sick
+        return not self.sick or self.running_version not in self.sick
+
+    @property
+    def serves_well(self) -> bool:
+        return self.place.gets_requests and self.well
+
+    @property
+    def nature(self) -> Nature:
+        return self._nature
 
     @property
     def running_version(self) -> str:
         return self.running.rpartition("-")[0]
 
-    @property
-    def alive(self) -> bool:
-        return self.process.up
-
     def health(self, path: str, timeout: float) -> ProbeResult:
-        if self.well:
+        well = self.well
+        if well:
             self.passed = {self.running}
-        return ProbeResult(self.well, 200 if self.well else 503, 0.001, "well" if self.well else "GET /: 503.")
+        return ProbeResult(well, 200 if well else 503, 0.001, "well" if well else "GET /: 503.")
 
     def start_by_itself(self) -> None:
-        """As a process manager does when the app ended."""
-        if self.alive or not self.releases.current:
-            return
-        reachable, self.process.reachable = self.process.reachable, True
-        self.process.restart(1.0)
-        self.process.reachable = reachable
+        """As a process manager does when the app ended, or the machine started."""
+        if not self.process.up and self.releases.current:
+            self.process.boot()
 
-    def pass_time(self, seconds: float, rate: float) -> None:
-        """Customers come, the load balancer looks, the process manager starts what ended."""
-        self.place.healthy = self.well or not self.checked
-        if self.place.gets_requests and self.well:
+    def pass_time(self, seconds: float, rate: float, longest: float) -> None:
+        """Customers come, the load balancer looks. `longest`: seconds that the longest request takes."""
+        well = self.well
+        self.place.healthy = well or not self.checked
+        if well and self.place.gets_requests:
+            self.place.busy_until = self.world_clock.now() + longest
             self.requests += rate * seconds
-            for key, share in self.nature.errors.items():
+            for key, share in self._nature.errors.items():
                 self.errors[key] = self.errors.get(key, 0.0) + rate * seconds * share
 
     def evidence(self, boot: int, seq: int) -> Evidence:
-        now = self.clock.now()
         shown = {key: int(n) for key, n in sorted(self.errors.items()) if n >= 1}
+        offset, since = self.local.offset, self._counted_since
         return Evidence(
             host=self.name, app="web", boot=boot, epoch=self.epoch, seq=seq, release=self.running,
-            since=self.counted_since, sent_at=now, requests=int(self.requests), records=sum(shown.values()),
-            statuses={"2xx": int(self.requests)},
+            since=since + offset, sent_at=self.local.now(), counted_for=self.world_clock.now() - since,
+            requests=int(self.requests), records=sum(shown.values()), statuses={"2xx": int(self.requests)},
             counts={key: (n, n) for key, n in shown.items()},
-            templates=tuple(
-                Template(key=key, level="ERROR", text=key, first_seen=self.counted_since) for key in shown
-            ),
-            started_at=self.started_at,
+            templates=tuple(Template(key=key, level="ERROR", text=key, first_seen=since + offset) for key in shown),
+            started_at=self.started_at + offset,
         )  # fmt: skip
+
+    def backup(self) -> Kept:
+        return Kept(self.file.kept, self.boot, dict(self.releases.folders), self.releases.current)
+
+    def restore(self, kept: Kept) -> None:
+        """The disk is as it was. The app, if it ran, is still the old one."""
+        self.file.kept, self.boot = kept.journal, kept.boot
+        self.releases.folders, self.releases.current = dict(kept.folders), kept.current
 
     def restarting(self) -> None:
         self.monitor.restarting()
@@ -180,33 +235,37 @@ class SimulatedHost(FakeHost):
     def arrived(self) -> None:
         self.monitor.arrived()
 
-    def account(self, attempt: Attempt, before: tuple[bool, int, str, int]) -> None:
-        """Tell what the step of `attempt` changed since `before`."""
-        let_in, restarts, current, hooks = before
-        if self.place.let_in != let_in:
-            kind = "in" if self.place.let_in else "out"
-            by = "operator" if attempt.way is Way.LEAVE else "us"
-            self.out_cause = by if kind == "out" else ""
-            self._tell(kind, self.running, attempt)
-        if self.releases.current != current:
-            self._tell("switch", self.releases.current, attempt)
-        if self.process.restarts != restarts:
-            self.passed = set()
-            self._tell("restart", self.running, attempt)
-        for hook in self.hooks_run[hooks:]:
-            self._tell("hook", hook, attempt)
+    def _let(self, kind: str) -> None:
+        operator = self.doing is not None and self.doing.way is Way.LEAVE
+        self.out_cause = "" if kind == "in" else "operator" if operator else "us"
+        self.out_at = self.world_clock.now()
+        self._act(kind, self.running)
 
-    def _tell(self, kind: str, what: str, attempt: Attempt) -> None:
-        self.noticed(self, Effect(kind, what, attempt.way, attempt.generation))
+    def _act(self, kind: str, what: str) -> None:
+        doing = self.doing or Attempt(Way.FORWARD, 0, Stage.DRAIN, 0.0, 0.0)
+        if kind == "restart":
+            self.passed = set()
+        self.noticed(self, Effect(kind, what, doing.way, doing.generation))
+
+    def _hook(self, call: HookCall) -> None:
+        self._act("hook", f"{call.hook} {call.release.version}")
+        takes = self.natures.get(call.release.version, HARMLESS).hook_takes
+        if takes:
+            self.local.sleep(takes)
+        super()._hook(call)
 
     def _count_anew(self) -> None:
-        self.counted_since, self.requests, self.errors = self.clock.now(), 0.0, {}
+        self._counted_since, self.requests, self.errors = self.world_clock.now(), 0.0, {}
 
     def _started(self, _pid: int) -> None:
         before = self.running
         version = self.releases.current.rpartition("-")[0]
-        if not self.natures.get(version, Nature()).lies or not before:
+        if not self.natures.get(version, HARMLESS).lies or not before:
             self.running = self.releases.current
-        self.started_at = self.clock.now()
+        self._nature = self.natures.get(self.running_version, HARMLESS)
+        self.started_at = self.world_clock.now()
         if self.running != before:
             self.passed = set()
+
+
+__all__ = ["Died", "Effect", "Nature", "SimulatedHost"]

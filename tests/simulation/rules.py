@@ -1,19 +1,38 @@
-"""What must always hold (design.md, 8), checked after every event of the simulation."""
+"""What must always hold, checked after every event of the simulation.
+
+Rules 1 to 8 are those of the design; 9 to 13 are what users would call wedged or lost.
+
+1. At most `max_unavailable` hosts are out because of us, and the last one in service is never drained.
+2. A host gets requests only with a release that passed its health check after its last start by us.
+3. A release that was rolled back is not rolled out again until a person says so.
+4. No rollout waits for ever: it ends, or asks a person, within its deadlines, and each end and question has a reason.
+5. All of this holds whatever breaks: that is what the mishaps are for.
+6. What is forged, expired, another host's or older than what was taken has no effect.
+7. A host filter that matches nothing is refused.
+8. No restart and no hook happens twice for one assignment.
+9. No request is cut: an app is restarted when nothing is under way any more, or `idle_within` is over.
+10. Whoever is out is out for a reason that the coordinator can tell.
+11. A host that an operator drained is not let in before he says so.
+12. A rollout that says done has put its release on hosts that can serve it; one that went back had a cause.
+13. Nothing that was kept is lost: the log adds up to what the coordinator believes.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from simulation.excuses import Excuses
 from simulation.host import Effect, SimulatedHost
 from simulation.script import Script
 from simulation.trail import Broken
 
 from noonday_agent.core.journal import Way
 from noonday_coordinator.core import events as e
+from noonday_coordinator.core.evolve import fold
 from noonday_coordinator.core.state import HostState, State
 from noonday_shared.clock import Clock
-from noonday_shared.messages import Assignment
+from noonday_shared.messages import Assignment, Goal
 
 STALE = 90.0
 """Seconds after which the coordinator must have noticed that a host is out of service."""
@@ -23,19 +42,20 @@ EVIL = "6.6.6"
 """The version that only forged messages name."""
 
 
-class Rules:
+class Rules(Excuses):
     def __init__(self, hosts: Mapping[str, SimulatedHost], script: Script, clock: Clock) -> None:
+        super().__init__(clock)
         self._hosts = hosts
-        self._clock = clock
+        self._all = tuple(hosts.values())
         self._script = script
         self._kinds = {one.ref.version: one.kind for one in script.candidates}
-        total = len(hosts)
-        self._limit = 1 if total == 1 else max(min(script.policy.limit(total), total - 1), 1)
+        self._limit = self._limit_of(len(hosts))
+        self._members: tuple[str, ...] = tuple(hosts)
         self._done: Counter[tuple[str, str, str, int]] = Counter()
         self._down_since: dict[str, float] = {}
         self._assigned_at: dict[tuple[str, int], float] = {}
         self._forward: set[tuple[str, int]] = set()
-        self._excused: set[str] = set()
+        self._given_up: set[str] = set()
         self._orders: dict[str, tuple[int, int]] = {}
         self._taken: dict[str, tuple[int, int, float]] = {}
         self._seen: dict[str, tuple[e.Report | None, Assignment | None]] = {}
@@ -43,6 +63,8 @@ class Rules:
         self._back: dict[str, float] = {}
         self._decided_by_people: set[str] = set()
         self._rollouts: dict[str, e.RolloutStarted] = {}
+        self._next = 0.0
+        self.checks = 0
 
     def noticed(self, host: SimulatedHost, effect: Effect) -> None:
         """An agent changed its host."""
@@ -50,12 +72,14 @@ class Rules:
             case "out" if effect.way in (Way.FORWARD, Way.RENEW, Way.LEAVE):
                 self._never_the_last(host, effect)
                 if (host.name, effect.generation) in self._forward:
-                    self._within_limit(out=[one.name for one in self._hosts.values() if one.out_cause == "us"])
+                    self._within_limit(self._out())
             case "in":
-                self._excused.discard(host.name)
+                self._given_up.discard(host.name)
+                self._not_drained(host)
             case "restart":
                 way = "back" if effect.way in (Way.BACK, Way.STRANDED) else "forward"
                 self._once(host, "restart", way, effect.generation)
+                self._nothing_cut(host)
             case "hook":
                 self._once(host, "hook", effect.what, effect.generation)
 
@@ -63,9 +87,7 @@ class Rules:
         """The coordinator kept a fact."""
         match record.event:
             case e.RolloutStarted() as started:
-                self._rollouts[started.rollout] = started
-                if started.kind == "deploy" and started.release.version in self._back:
-                    raise Broken(f"{started.release} was rolled back and is rolled out again in {started.rollout}")
+                self._begun(started)
             case e.RolloutEnded(rollout, e.End.DONE):
                 self._rightly_done(rollout, all_hosts=not state.rollouts[rollout].left_out)
             case e.RolloutEnded(rollout, e.End.ROLLED_BACK):
@@ -76,40 +98,81 @@ class Rules:
             case e.ReleaseUnblocked(_, release):
                 self._back.pop(release.version, None)
             case e.Assigned(host, _, generation, _, release, rollout=rollout):
-                self._assigned_at[host, generation] = record.at
+                self._assigned_at[host, generation] = self._clock.now()
                 if rollout and (record.event.restart_for or self._rollouts[rollout].release == release):
                     self._forward.add((host, generation))
             case e.HostJudged(_, host, HostState.LOST | HostState.FAILED) if self._hosts[host].out_cause == "us":
-                self._excused.add(host)
+                self._given_up.add(host)
         match record.event:
             case e.RolloutEnded(reason=text) | e.Asked(question=text) | e.StageEntered(reason=text) if not text.strip():
-                raise Broken(f"no reason is given: {record.event}")
+                raise Broken(f"rule 4: no reason is given: {record.event}")
 
-    def check(self, state: State) -> None:
-        """After every event."""
-        out = [name for name, host in self._hosts.items() if host.out_cause == "us" and name not in self._excused]
-        self._within_limit(out=out)
-        for name, host in self._hosts.items():
+    def check(self, state: State, only: SimulatedHost | None = None) -> None:
+        """After every event; `only`: the host that it was about."""
+        self.checks += 1
+        out = self._out()
+        if len(out) > self._limit:
+            self._within_limit(name for name in out if name not in self._given_up)
+        for host in (only,) if only else self._all:
             self._proven(host)
             self._ordered(host, state)
-            if host.place.gets_requests and host.well:
-                self._down_since.pop(name, None)
-            elif host.out_cause in ("us", "operator"):
-                self._down_since[name] = self._clock.now()
-            else:
-                self._down_since.setdefault(name, self._clock.now())
 
-    def _within_limit(self, *, out: Iterable[str]) -> None:
+    def passed(self) -> None:
+        """Time went by: who is down, and since when, to a second."""
+        now = self._clock.now()
+        if now < self._next:
+            return
+        self._next = now + 1.0
+        for host in self._all:
+            if host.serves_well:
+                self._down_since.pop(host.name, None)
+            elif host.out_cause in ("us", "operator"):
+                self._down_since[host.name] = now
+            else:
+                self._down_since.setdefault(host.name, now)
+
+    def whole(self, state: State, records: list[e.Record]) -> None:
+        """The log, read anew."""
+        if fold(records) != state:
+            raise Broken("rule 13: the log adds up to something else than the coordinator believes")
+
+    def forgotten(self, host: SimulatedHost) -> None:
+        """The host's disk lost what it had kept: it can't know any more what it did and was told."""
+        self._taken.pop(host.name, None)
+        self._seen.pop(host.name, None)
+        self._orders.pop(host.name, None)
+        for key in [key for key in self._done if key[0] == host.name]:
+            del self._done[key]
+
+    def booted(self, host: SimulatedHost) -> None:
+        """Its machine started the app, which nobody could prevent."""
+        host.passed.add(host.running)
+
+    def _limit_of(self, total: int) -> int:
+        return 1 if total <= 1 else max(min(self._script.policy.limit(total), total - 1), 1)
+
+    def _begun(self, started: e.RolloutStarted) -> None:
+        self._rollouts[started.rollout] = started
+        self._members = tuple(host for wave in started.waves for host in wave)
+        self._limit = self._limit_of(len(self._members))
+        if started.kind == "deploy" and started.release.version in self._back:
+            raise Broken(f"rule 3: {started.release} was rolled back and is rolled out again in {started.rollout}")
+
+    def _out(self) -> list[str]:
+        """Hosts that are out because of us, but for those whose balancer says that they are in."""
+        return [one.name for one in self._all if one.out_cause == "us" and one.place.told_out]
+
+    def _within_limit(self, out: Iterable[str]) -> None:
         names = list(out)
         if len(names) > self._limit:
             raise Broken(f"rule 1: {', '.join(names)} are out because of us, and at most {self._limit} may be")
 
     def _never_the_last(self, host: SimulatedHost, effect: Effect) -> None:
         """Others that went down by themselves count once the coordinator must have known before it decided."""
-        if len(self._hosts) == 1 or not host.well:
+        others = [self._hosts[name] for name in self._members if name != host.name]
+        if not others or not host.well or any(one.place.lags for one in others):
             return
-        others = [one for one in self._hosts.values() if one is not host]
-        if any(one.place.gets_requests and one.well for one in others):
+        if any(one.serves_well for one in others):
             return
         decided = self._assigned_at.get((host.name, effect.generation), 0.0)
         lately = [one for one in others if self._down_since.get(one.name, 0.0) > decided - STALE]
@@ -122,28 +185,43 @@ class Rules:
         if self._done[host.name, kind, what, generation] > 1:
             raise Broken(f"rule 8: {kind} ({what}) of generation {generation} happened twice on {host.name}")
 
+    def _nothing_cut(self, host: SimulatedHost) -> None:
+        place, waited = host.place, self._clock.now() - host.out_at
+        if not host.process.up or not place.under_way or self.excused(host) or not host.out_cause:
+            return
+        if waited < self._script.limits.idle_within:
+            raise Broken(f"rule 9: {host.name} was restarted {waited:.1f} s after its drain, with requests under way")
+
+    def _not_drained(self, host: SimulatedHost) -> None:
+        assignment = host.runner.journal.assignment
+        if assignment is not None and assignment.goal is Goal.OUT and not self.excused(host):
+            raise Broken(f"rule 11: {host.name} was let in while an operator wants it out")
+
     def _rightly_done(self, rollout: str, *, all_hosts: bool) -> None:
         started, policy = self._rollouts[rollout], self._script.policy
         kind = self._kinds.get(started.release.version, "good")
-        if started.kind == "deploy" and all_hosts and kind in HOPELESS:
-            raise Broken(f"{rollout} says that all hosts serve a release that is {kind}")
+        everywhere = all_hosts and len(self._members) == len(self._hosts)
+        if started.kind == "deploy" and everywhere and kind in HOPELESS:
+            raise Broken(f"rule 12: {rollout} says that all hosts serve a release that is {kind}")
         noticed = self._script.peaceful and policy.examine >= 10 and self._script.rate >= 10
         if kind == "noisy" and noticed and rollout not in self._decided_by_people:
-            raise Broken(f"{rollout} rolled a release out that is {kind}, unnoticed")
+            raise Broken(f"rule 12: {rollout} rolled a release out that is {kind}, unnoticed")
 
     def _rightly_back(self, rollout: str) -> None:
         kind = self._kinds.get(self._rollouts[rollout].release.version, "good")
         if kind == "good" and self._script.peaceful and rollout not in self._decided_by_people:
-            raise Broken(f"{rollout} rolled a good release back, and nothing was wrong")
+            raise Broken(f"rule 12: {rollout} rolled a good release back, and nothing was wrong")
 
     def _proven(self, host: SimulatedHost) -> None:
-        if host.place.gets_requests and host.alive and host.running not in host.passed:
+        if host.running in host.passed or not host.place.gets_requests or not host.process.up:
+            return
+        if not self.excused(host):
             raise Broken(f"rule 2: {host.name} gets requests with {host.running}, which passed no health check")
 
     def _ordered(self, host: SimulatedHost, state: State) -> None:
         enrolled = state.hosts.get(host.name)
         report = enrolled.app("web").report if enrolled else None
-        assignment = host.runner.journal.assignment
+        assignment = host.file.kept.assignment if host.powered else None
         seen = self._seen.get(host.name)
         if seen is not None and seen[0] is report and seen[1] is assignment:
             return

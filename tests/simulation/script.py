@@ -18,6 +18,18 @@ from noonday_shared.release.manifest import HookFiles
 KNOWN = "an error as old as the app"
 
 
+MishapKind = Literal[
+    "agent-dies", "agent-dies-in-step", "agent-dies-at-point", "coordinator-dies", "coordinator-dies-at-point",
+    "power-cut", "old-state", "no-state", "disk-full", "disk-full-after-step", "coordinator-disk-full", "balancer-gone",
+    "balancer-hangs", "balancer-lags", "balancer-forgets", "manager-gone", "manager-hangs", "manager-lies", "restart-hangs", "app-dies",
+    "app-ill", "host-cut-off", "coordinator-cut-off", "broker-wiped", "clock-set", "coordinator-clock-set", "forgery",
+    "second-coordinator",
+]  # fmt: skip
+WishKind = Literal[
+    "pause", "resume", "abort", "promote", "rollback", "drain", "undrain", "deploy", "unblock", "remove", "enroll"
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A release to roll out. `bad_on`, `ill_on`: hosts that can't prepare it, or where it is never healthy."""
@@ -36,15 +48,14 @@ class Mishap:
     """Something that happens `at` so many seconds, to `host`, and is over after `lasts` seconds."""
 
     at: float
-    kind: Literal[
-        "agent-dies", "agent-dies-in-step", "coordinator-dies", "coordinator-dies-in-append", "balancer-gone",
-        "manager-gone", "app-dies", "app-ill", "host-cut-off", "coordinator-cut-off", "forgery", "broker-wiped",
-    ]  # fmt: skip
+    kind: MishapKind
     host: str = ""
     lasts: float = 0.0
     stage: Stage = Stage.DRAIN
     late: bool = False
-    """The effect has happened by then."""
+    """Of agent-dies-in-step: the effect has happened by then. Of power-cut: the last writes are lost."""
+    size: int = 0
+    """Crash points that are passed before the death, or seconds by which a clock is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +63,7 @@ class Wish:
     """What an operator does, at any moment; it may be refused."""
 
     at: float
-    kind: Literal["pause", "resume", "abort", "promote", "rollback", "drain", "undrain", "deploy", "unblock"]
+    kind: WishKind
     host: str = ""
 
 
@@ -71,6 +82,10 @@ class Script:
     wishes: tuple[Wish, ...]
     calm_after: float
     """Seconds after which nothing goes wrong any more, and nobody wishes anything."""
+    late: tuple[str, ...] = ()
+    """Hosts that are enrolled only when an operator wishes so, or in the end."""
+    download: float = 0.0
+    longest_request: float = 0.0
 
     @property
     def peaceful(self) -> bool:
@@ -80,8 +95,9 @@ class Script:
 def script(seed: int) -> Script:
     chance = Random(seed)
     hosts = tuple(f"web-{n}" for n in range(1, chance.randint(1, 6) + 1))
-    rollouts = chance.randint(1, 3)
-    calm_after = (30.0 + 70.0 * rollouts) * chance.choice((1.0, 1.0, 5.0))
+    rollouts = chance.randint(1, 4)
+    calm_after = (30.0 + 60.0 * rollouts) * chance.choice((1.0, 1.0, 1.0, 3.0))
+    late = hosts[-1:] if len(hosts) > 2 and chance.random() < 0.2 else ()
     return Script(
         seed=seed,
         hosts=hosts,
@@ -95,6 +111,9 @@ def script(seed: int) -> Script:
         mishaps=tuple(sorted(_troubles(chance, hosts, calm_after), key=lambda one: one.at)),
         wishes=tuple(sorted(_wishes(chance, hosts, calm_after), key=lambda one: one.at)),
         calm_after=calm_after,
+        late=late,
+        download=chance.choice((0.0, 0.0, 3.0, 15.0)),
+        longest_request=chance.choice((0.0, 0.5, 3.0, 9.0)),
     )
 
 
@@ -157,6 +176,7 @@ def _candidate(chance: Random, hosts: tuple[str, ...], n: int) -> Candidate:
         warm_up=chance.choice((0.5, 2.0, 6.0)),
         lies=kind == "liar",
         falls_ill_after=12.0 if kind == "falls-ill" else 0.0,
+        hook_takes=chance.choice((0.0, 0.0, 2.0)),
         errors={**known, **({f"new with {n}": 0.2 if kind == "noisy" else 0.005} if kind in ("noisy", "rare") else {})},
     )
     hooks = HookFiles(pre_activate="pre", post_activate="post", post_return="back")
@@ -184,10 +204,13 @@ def _faults(chance: Random) -> Faults:
     )
 
 
-_MISHAPS = (
-    "agent-dies", "agent-dies", "agent-dies-in-step", "agent-dies-in-step", "agent-dies-in-step", "coordinator-dies",
-    "coordinator-dies-in-append", "coordinator-dies-in-append", "balancer-gone", "manager-gone", "app-dies", "app-ill",
-    "host-cut-off", "coordinator-cut-off", "forgery", "forgery", "broker-wiped",
+_MISHAPS: tuple[MishapKind, ...] = (
+    "agent-dies", "agent-dies-in-step", "agent-dies-in-step", "agent-dies-in-step", "agent-dies-at-point",
+    "agent-dies-at-point", "agent-dies-at-point", "coordinator-dies", "coordinator-dies-at-point",
+    "coordinator-dies-at-point", "coordinator-dies-at-point", "power-cut", "old-state", "no-state", "disk-full",
+    "disk-full-after-step", "disk-full-after-step", "coordinator-disk-full", "balancer-gone", "balancer-hangs", "balancer-lags", "balancer-forgets", "manager-gone",
+    "manager-hangs", "manager-lies", "restart-hangs", "app-dies", "app-ill", "host-cut-off", "coordinator-cut-off",
+    "broker-wiped", "clock-set", "coordinator-clock-set", "forgery", "second-coordinator",
 )  # fmt: skip
 
 
@@ -203,30 +226,32 @@ def _troubles(chance: Random, hosts: tuple[str, ...], until: float) -> list[Mish
 
 
 def _mishaps(chance: Random, hosts: tuple[str, ...], until: float) -> list[Mishap]:
-    stages = [
-        *Stage,
-        *sorted(ONCE),
-        Stage.RESTART,
-        Stage.RESTART,
-    ]  # dying in what must not happen twice is worth the most
-    return [
-        Mishap(
-            at=chance.uniform(0.0, until),
-            kind=chance.choice(_MISHAPS),  # type: ignore[arg-type]  # one of the literals
-            host=chance.choice(hosts),
-            lasts=chance.choice((1.0, 5.0, 20.0, 20.0, 60.0, 200.0, 600.0)),
-            stage=chance.choice(stages),
-            late=chance.random() < 0.5,
-        )
-        for _ in range(chance.choice((0, 2, 5, 9, 14)))
-    ]
+    # Dying in what must not happen twice is worth the most.
+    stages = [*Stage, *sorted(ONCE), Stage.RESTART, Stage.RESTART]
+    return [_mishap(chance, hosts, until, stages) for _ in range(chance.choice((0, 2, 5, 9, 14)))]
 
 
-_WISHES = ("pause", "resume", "abort", "promote", "rollback", "drain", "undrain", "deploy", "unblock")
+def _mishap(chance: Random, hosts: tuple[str, ...], until: float, stages: list[Stage]) -> Mishap:
+    kind = chance.choice(_MISHAPS)
+    clocks = kind in ("clock-set", "coordinator-clock-set")
+    return Mishap(
+        at=chance.uniform(0.0, until),
+        kind=kind,
+        host=chance.choice(hosts),
+        lasts=chance.choice((1.0, 5.0, 20.0, 20.0, 60.0, 200.0, 600.0)),
+        stage=chance.choice(stages),
+        late=chance.random() < 0.5,
+        size=chance.choice((-7200, -300, -20, 20, 300, 7200)) if clocks else chance.randint(0, 20),
+    )
+
+
+_WISHES: tuple[WishKind, ...] = (
+    "pause", "resume", "abort", "promote", "rollback", "drain", "undrain", "deploy", "unblock", "remove", "enroll",
+)  # fmt: skip
 
 
 def _wishes(chance: Random, hosts: tuple[str, ...], until: float) -> list[Wish]:
     return [
-        Wish(chance.uniform(20.0, until), chance.choice(_WISHES), chance.choice(hosts))  # type: ignore[arg-type]
+        Wish(chance.uniform(20.0, until), chance.choice(_WISHES), chance.choice(hosts))
         for _ in range(chance.choice((0, 1, 3, 6)))
     ]

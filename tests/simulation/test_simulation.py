@@ -1,32 +1,28 @@
-"""Whole stories, a seed each; more of them: see run.py. The rules themselves are tested by breaking what they watch."""
+"""Whole stories, a seed each; more of them: `make simulate`. The rules themselves are tested by breaking what they
+watch."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
+from simulation.broken import broken
 from simulation.host import Nature
-from simulation.run import play
+from simulation.run import breaks, play, tell
 from simulation.script import Candidate, Mishap, Script, Wish, script
+from simulation.shrink import shrink
 
 from noonday_agent.core.journal import Stage
 from noonday_agent.core.limits import Limits
-from noonday_agent.core.result import Again, Done, Result
-from noonday_agent.steps import Steps
-from noonday_coordinator import inbox
-from noonday_coordinator.core import absorb, decide, evolve
-from noonday_coordinator.core.events import HostJudged
-from noonday_coordinator.core.state import HostState, InRollout, Rollout
-from noonday_coordinator.core.view import View
-from noonday_shared import envelope
 from noonday_shared.bus.memory import Faults
 from noonday_shared.release.manifest import HookFiles
 from support.story import NEW, policy
 
-SEEDS = range(1, 27)
+SEEDS, AT_ONCE = 160, 8
+MOST = 40
+"""Seeds within which what was broken on purpose is noticed; docs/simulation.md tells how many it took."""
 
 
 @pytest.fixture(autouse=True)
@@ -37,43 +33,10 @@ def _quietly() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_every_rule_holds_after_every_event_and_all_is_well_in_the_end(seed: int) -> None:
-    play(script(seed))
-
-
-def too_many_at_once(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(decide, "may_move", lambda _state, _view, _rollout, waiting, _now: list(waiting))
-
-
-def no_health_check(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Steps, "_warm_up", lambda _self, _attempt: Again(0.02, good=True))
-
-
-def a_restart_done_again(patch: pytest.MonkeyPatch) -> None:
-    def restart(self: Any, _attempt: object, *, recovered: bool) -> Result:
-        self._parts.process.restart(10.0)
-        return Done()
-
-    patch.setattr(Steps, "_restart", restart)
-
-
-def nothing_is_blocked(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(evolve, "_blocked", lambda app, _rollout, _reason: app)
-
-
-def no_end_of_a_step_is_seen(patch: pytest.MonkeyPatch) -> None:
-    seen = absorb._judge
-
-    def judge(view: View, rollout: Rollout, name: str, member: InRollout, *rest: Any) -> HostJudged | None:
-        return seen(view, rollout, name, member, *rest) if member.state is HostState.WAITING else None
-
-    patch.setattr(absorb, "_judge", judge)
-
-
-def no_signature_is_checked(patch: pytest.MonkeyPatch) -> None:
-    for module in (inbox, envelope):
-        patch.setattr(module, "verified", lambda _envelope, _keys: True)
+@pytest.mark.parametrize("first", range(1, SEEDS, AT_ONCE))
+def test_every_rule_holds_after_every_event_and_all_is_well_in_the_end(first: int) -> None:
+    for seed in range(first, first + AT_ONCE):
+        play(script(seed))
 
 
 STORY = Script(
@@ -92,24 +55,41 @@ STORY = Script(
 )
 SICK = replace(STORY.candidates[0], kind="sick", nature=Nature(healthy=False))
 BREAKS = [
-    ("rule 1", too_many_at_once, STORY),
-    ("rule 2", no_health_check, STORY),
-    ("rolled out again", nothing_is_blocked, replace(STORY, candidates=(SICK,), wishes=(Wish(50.0, "deploy"),))),
-    ("rule 4", no_end_of_a_step_is_seen, STORY),
-    ("rule 6", no_signature_is_checked, replace(STORY, mishaps=(Mishap(1.0, "forgery", "web-2"),))),
+    ("rule 1", "too-many-at-once", STORY),
+    ("rule 2", "no-health-check", STORY),
+    ("rule 3", "nothing-is-blocked", replace(STORY, candidates=(SICK,), wishes=(Wish(50.0, "deploy"),))),
+    ("rule 4", "no-end-of-a-step-is-seen", STORY),
+    ("rule 6", "no-signature-is-checked", replace(STORY, mishaps=(Mishap(1.0, "forgery", "web-2"),))),
     (
         "rule 8",
-        a_restart_done_again,
+        "a-restart-done-again",
         replace(STORY, mishaps=(Mishap(0.0, "agent-dies-in-step", "web-1", stage=Stage.RESTART, late=True),)),
     ),
+    ("rule 9", "nobody-waits-for-requests", replace(STORY, longest_request=3.0)),
 ]
 
 
-@pytest.mark.parametrize(("words", "sabotage", "story"), BREAKS, ids=[one.__name__ for _, one, _ in BREAKS])
-def test_the_rules_notice_what_is_broken_on_purpose(
-    words: str, sabotage: Callable[[pytest.MonkeyPatch], None], story: Script, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    play(story)
-    sabotage(monkeypatch)
-    with pytest.raises(AssertionError, match=words):
-        play(story)
+@pytest.mark.parametrize(("words", "name", "story"), BREAKS, ids=[name for _, name, _ in BREAKS])
+def test_the_rules_notice_what_is_broken_on_purpose(words: str, name: str, story: Script) -> None:
+    assert breaks(story) == ""
+    with broken(name):
+        assert breaks(story) == words
+
+
+@pytest.mark.parametrize("name", ["too-many-at-once", "hooks-run-again"])
+def test_stories_that_know_nothing_of_it_find_what_is_broken(name: str) -> None:
+    with broken(name):
+        assert any(breaks(script(seed)) for seed in range(1, MOST + 1))
+
+
+def test_the_same_seed_makes_the_same_history() -> None:
+    assert str(tell(script(7))[0].trail) == str(tell(script(7))[0].trail)
+
+
+def test_a_story_that_fails_is_shrunk_to_what_it_needs() -> None:
+    dies = Mishap(0.0, "agent-dies-in-step", "web-1", stage=Stage.RESTART, late=True)
+    others = (Mishap(1.0, "broker-wiped", "web-2"), Mishap(2.0, "app-dies", "web-3"), Mishap(3.0, "forgery", "web-3"))
+    long = replace(STORY, mishaps=(dies, *others), wishes=(Wish(30.0, "pause"),), longest_request=0.5)
+    with broken("a-restart-done-again"):
+        short = shrink(long, breaks)
+    assert (short.mishaps, short.wishes) == ((dies,), ())

@@ -17,5 +17,9 @@ class Trail:
     def add(self, at: float, who: str, words: str) -> None:
         self.lines.append((at, who, words))
 
+    @property
+    def count(self) -> int:
+        return len(self.lines)
+
     def __str__(self) -> str:
         return "\n".join(f"{at - self.start:9.2f}  {who:12} {words}" for at, who, words in self.lines)

@@ -5,31 +5,33 @@ from __future__ import annotations
 from random import Random
 
 from simulation.agent import NEVER, SimulatedAgent
-from simulation.coordinator import SimulatedCoordinator
-from simulation.host import Effect, Nature, SimulatedHost
+from simulation.coordinator import MemoryLog, SimulatedCoordinator
+from simulation.crashes import Crashes
+from simulation.host import Died, Effect, Nature, SimulatedHost
+from simulation.liveness import Liveness, waits, whole_time
 from simulation.mishaps import Mishaps
+from simulation.operators import Operators
 from simulation.rules import Rules
 from simulation.script import KNOWN, Script
 from simulation.trail import Broken, Trail
 
 from noonday_coordinator.core import commands as c
-from noonday_coordinator.core import events as e
-from noonday_coordinator.core.evolve import fold
 from noonday_coordinator.core.state import Rollout
 from noonday_coordinator.words import say
 from noonday_shared.bus.memory import Faults, MemoryBroker
-from noonday_shared.errors import BadInput
+from noonday_shared.errors import BadInput, Temporary
+from noonday_shared.keys import SigningKey
 from noonday_shared.messages import Goal
 from noonday_shared.names import ReleaseRef
 from noonday_shared.release.manifest import ReleaseManifest
-from support.fake_host import Died
 from support.virtual_clock import VirtualClock
 
 FIRST = ReleaseRef(version="1.0.0", digest="0" * 64)
 STEP = 5.0
 """The longest jump of the clock: the world outside goes on meanwhile."""
-GENEROUS = 1500.0
-"""Seconds in which, with nothing wrong any more, a rollout ends or asks a person."""
+SETTLE = 40.0
+QUIET_DOWN = 120.0
+"""Seconds after the last rollout in which every host comes to rest."""
 
 
 class World:
@@ -38,6 +40,7 @@ class World:
         self.clock = VirtualClock()
         self.chance = Random(script.seed + 1)
         self.trail = Trail(self.clock.now())
+        self.crashes = Crashes()
         self.broker = MemoryBroker(clock=self.clock, random=Random(script.seed + 2), faults=Faults())
         natures = {FIRST.version: Nature(errors={KNOWN: 0.02})}
         natures |= {one.ref.version: one.nature for one in script.candidates}
@@ -46,25 +49,33 @@ class World:
             for name in script.hosts
         }
         self.rules = Rules(self.hosts, script, self.clock)
-        self.coordinator = SimulatedCoordinator(self.broker, self.clock)
+        key = SigningKey.new()
+        log = MemoryLog(self.crashes.reached)
+        self.coordinator = SimulatedCoordinator(self.broker, self.clock, self.crashes, key=key, log=log)
+        self.coordinator.start()
         self.agents = {
-            name: SimulatedAgent(host, self.broker, self.coordinator.key.public) for name, host in self.hosts.items()
+            name: SimulatedAgent(host, self.broker, key.public, self.clock, self.crashes)
+            for name, host in self.hosts.items()
         }
+        self._agents = tuple(self.agents.values())
         self.mishaps = Mishaps(self)
-        self.rollouts = 0
-        self._answer_at = NEVER
-        for host in self.hosts.values():
-            self._settle_in(host)
+        self.operators = Operators(self)
+        self.liveness = Liveness(self)
+        for agent in self.agents.values():
+            self._settle_in(agent)
 
     def run(self) -> Trail:
         """The whole story. Raises `Broken`, with the trail in the world, when a rule does not hold."""
         try:
-            self._first_release()
-            self.broker.faults = self.script.faults
-            self._troubled_times()
-            self._calm()
+            with self.crashes.watched():
+                self._first_release()
+                self.broker.faults = self.script.faults
+                self._troubled_times()
+                self._calm()
         finally:
             self.coordinator.close()
+            for agent in self._agents:
+                agent.close()
         return self.trail
 
     def tell(self, who: str, words: str) -> None:
@@ -76,11 +87,11 @@ class World:
             return False
         try:
             self.coordinator.ask(command, by)
-        except BadInput as refused:
+        except (BadInput, Temporary) as refused:
             self.tell(by, f"{type(command).__name__}: {refused.text}")
             return False
-        except Died:
-            self.mishaps.coordinator_died(5.0)
+        except Died as death:
+            self.mishaps.died(self.coordinator, str(death))
         finally:
             self._take_note()
         return True
@@ -94,54 +105,84 @@ class World:
             self.step(instant)
 
     def step(self, until: float = NEVER) -> None:
-        """Go to whatever is due next, and let it happen."""
+        """Go to whatever is due next, and let it happen. After each event the rules are checked."""
         now = self.clock.now()
-        actors = [agent.due for agent in self.agents.values()]
-        due = min(*actors, self.coordinator.due, self.broker.next_due() or NEVER, self.mishaps.due, until, now + STEP)
+        due = min(self.coordinator.due, self.broker.next_due() or NEVER, self.mishaps.due, until, now + STEP)
+        for agent in self._agents:
+            due = min(due, agent.due)
         if due > now:
             self._let_pass(due - now)
-        self.mishaps.act()
-        for name in self.chance.sample(sorted(self.agents), len(self.agents)):
-            self._act(self.agents[name])
+        if self.mishaps.act():
+            self.rules.check(self.coordinator.engine.state)
+        now = self.clock.now()
+        ready = [agent for agent in self._agents if agent.due <= now]
+        if len(ready) > 1:
+            self.chance.shuffle(ready)
+        for agent in ready:
+            self._act(agent)
         self._coordinate()
-        if self.broker.deliver():
-            self.coordinator.heard()
-        self.rules.check(self.coordinator.engine.state)
+        self._deliver()
+
+    def second_coordinator(self, lasts: float) -> None:
+        """To come."""
 
     def _let_pass(self, seconds: float) -> None:
         self.clock.sleep(seconds)
+        rate, longest = self.script.rate, self.script.longest_request
         for host in self.hosts.values():
-            host.pass_time(seconds, self.script.rate)
+            host.pass_time(seconds, rate, longest)
+        self.rules.passed()
+        self.liveness.passed()
 
     def _act(self, agent: SimulatedAgent) -> None:
         if agent.due > self.clock.now():
-            return
+            return  # it died meanwhile
+        self.crashes.begin(agent)
         try:
             agent.act()
-        except Died:
-            self.mishaps.agent_died(agent, 3.0)
+        except Died as death:
+            self.mishaps.died(agent, str(death))
+        finally:
+            self.crashes.end()
+        self.rules.check(self.coordinator.engine.state, agent.host)
 
     def _coordinate(self) -> None:
         if self.coordinator.due > self.clock.now():
             return
         try:
             self.coordinator.act()
-        except Died:
-            self.mishaps.coordinator_died(5.0)
+        except Died as death:
+            self.mishaps.died(self.coordinator, str(death))
         self._take_note()
+        self.rules.check(self.coordinator.engine.state)
+
+    def _deliver(self) -> None:
+        try:
+            delivered = self.broker.deliver()
+        except Died as death:
+            victim = self.crashes.victim
+            assert isinstance(victim, SimulatedAgent)
+            self.mishaps.died(victim, str(death))
+            delivered = 1
+        if delivered:
+            self.coordinator.heard()
+            self.rules.check(self.coordinator.engine.state)
 
     def _take_note(self) -> None:
-        for record in self.coordinator.log.fresh:
+        fresh, self.coordinator.log.fresh = self.coordinator.log.fresh, []
+        for record in fresh:
             self.tell(record.by, say(record.event))
+            self.liveness.recorded(record)
             self.rules.recorded(self.coordinator.engine.state, record)
-        self.coordinator.log.fresh.clear()
 
     def _noticed(self, host: SimulatedHost, effect: Effect) -> None:
         self.tell(host.name, f"* {effect.kind} {effect.what} ({effect.way}, generation {effect.generation})")
         self.rules.noticed(host, effect)
 
-    def _settle_in(self, host: SimulatedHost) -> None:
+    def _settle_in(self, agent: SimulatedAgent) -> None:
+        host = agent.host
         host.noticed = self._noticed
+        host.releases.takes = self.script.download
         for one in self.script.candidates:
             host.releases.hooks[one.ref.version] = one.hooks
             if one.bad_hook:
@@ -151,10 +192,13 @@ class World:
             if host.name in one.ill_on:
                 host.sick.add(one.ref.version)
         if self.script.serving_before:
-            host.releases.prepare("web", FIRST, "", within=1.0, cancelled=lambda: False)
+            host.releases.put("web", FIRST)
             host.adopt(FIRST.id)
-        key = str(self.agents[host.name].key.public)
-        self.ask(c.Enroll(host.name, {"role": "web"}, key))
+        if host.name not in self.script.late:
+            self.enroll(host.name)
+
+    def enroll(self, name: str) -> bool:
+        return self.ask(c.Enroll(name, {"role": "web"}, str(self.agents[name].key.public)))
 
     def push(self, ref: ReleaseRef) -> bool:
         return self.ask(c.Push("web", ref, 1, ReleaseManifest(app="web", version=ref.version)))
@@ -164,13 +208,9 @@ class World:
         self.pass_until(self.clock.now() + 5.0)
         self.push(FIRST)
         self.ask(c.Deploy("web", FIRST.version, self.script.policy.model_copy(update={"gates": ()})))
-        self._until_ended(GENEROUS)
+        self._until_ended()
         if self.coordinator.engine.state.app("web").current != FIRST:
-            raise Broken("the first release, with nothing wrong, was not rolled out")
-        self.rollouts = 1
-
-    def deploy(self, ref: ReleaseRef) -> bool:
-        return self.ask(c.Deploy("web", ref.version, self.script.policy))
+            raise Broken("rule 4: the first release, with nothing wrong, was not rolled out")
 
     def _troubled_times(self) -> None:
         end = self.clock.now() + self.script.calm_after
@@ -191,45 +231,34 @@ class World:
 
     def _roll_out(self, ref: ReleaseRef, end: float) -> None:
         """As somebody who tries again when he is refused, and looks on until it has ended."""
-        while not self.deploy(ref) and self.clock.now() < end:
+        while not self.ask(c.Deploy("web", ref.version, self.script.policy)) and self.clock.now() < end:
             self.pass_until(self.clock.now() + 10.0)
-        if self.active is not None:
-            self.rollouts += 1
         while self.active is not None and self.clock.now() < end:
             self.step(end)
-            self._answer_some_time()
-
-    def _answer_some_time(self) -> None:
-        """A person who is asked answers within a minute or so."""
-        rollout = self.active
-        if rollout is None or not waits(rollout):
-            self._answer_at = NEVER
-        elif self._answer_at == NEVER:
-            self._answer_at = self.clock.now() + self.chance.uniform(5.0, 60.0)
-        elif self.clock.now() >= self._answer_at and self.coordinator.alive:
-            self._answer_at = NEVER
-            self._answer(rollout)
+            self.operators.answer_some_time()
 
     def _calm(self) -> None:
         """Everything heals; then every rollout ends or asks, and every host serves what is healthy."""
         self.tell("world", "everything heals")
         self.mishaps.heal()
         self.broker.faults = Faults()
-        for name in self.hosts:
-            if self.coordinator.engine.state.hosts[name].drained_by:
-                self.ask(c.UndrainHost(name))
+        self.pass_until(self.clock.now() + 1.0)
         for _ in range(8):
-            self._until_ended(GENEROUS)
+            self._until_ended()
             if self.active is None:
                 break
-            self._answer(self.active)
+            self.operators.answer(self.active)
         if self.active is not None:
             raise Broken(f"rule 4: {self.active.id} does not end whatever a person answers: {self.active.stage}")
-        self.pass_until(self.clock.now() + 120.0)
+        self.pass_until(self.clock.now() + SETTLE)
+        self.operators.mend()
+        self.pass_until(self.clock.now() + QUIET_DOWN)
         self._all_well()
+        self.rules.whole(self.coordinator.engine.state, self.coordinator.log.read())
 
-    def _until_ended(self, within: float) -> None:
+    def _until_ended(self) -> None:
         """Until the rollout under way has ended or waits for a person."""
+        within = whole_time(self.script.policy, len(self.hosts))
         deadline = self.clock.now() + within
         while self.clock.now() < deadline:
             self.step(deadline)
@@ -238,33 +267,21 @@ class World:
                 return
         raise Broken(f"rule 4: {self.active and self.active.id} neither ended nor asked within {within:g} s")
 
-    def _answer(self, rollout: Rollout) -> None:
-        answers: list[c.Command] = [c.Abort("web"), c.Rollback("web", self.script.policy), c.Promote("web")]
-        if rollout.paused_by:
-            answers.append(c.Resume("web"))
-        for command in self.chance.sample(answers, len(answers)):
-            if self.ask(command):
-                return
-        raise Broken(f"rule 4: {rollout.id} waits for a person, and no answer is taken")
-
     def _all_well(self) -> None:
         state = self.coordinator.engine.state
         for name, host in self.hosts.items():
-            if host.nature.falls_ill_after:
-                continue  # a person wanted it, or it fell ill after its rollout
-            if not (host.place.gets_requests and host.well):
-                raise Broken(f"at the end {name} does not serve: {host.running} well={host.well} {host.place}")
-            on_host = state.hosts[name].app("web")
-            if on_host.report is None or not on_host.in_service:
+            enrolled = state.hosts.get(name)
+            if host.nature.falls_ill_after or enrolled is None:
+                continue  # a person wanted it, or it fell ill after its rollout; or it left
+            on_host = enrolled.app("web")
+            if on_host.assigned is None:
+                continue  # it came after the last rollout
+            if not host.serves_well:
+                raise Broken(f"at the end {name} does not serve: {host.running} well={host.well} {host.place.state()}")
+            if not on_host.in_service or on_host.report is None:
                 raise Broken(f"at the end {name} serves, and the coordinator does not know")
-            if on_host.assigned is not None and on_host.assigned.generation != on_host.report.generation:
+            if on_host.assigned.generation != on_host.report.generation:
                 raise Broken(f"at the end {name} has not taken generation {on_host.assigned.generation}")
-            if on_host.assigned is not None and on_host.assigned.goal is not Goal.SERVING:
+            forgot = on_host.report.proven is None  # it stays as it is until the next rollout
+            if on_host.assigned.goal is not Goal.SERVING and not forgot:
                 raise Broken(f"at the end {name} is to be {on_host.assigned.goal}")
-        if fold(self.coordinator.log.read()) != state:
-            raise Broken("the log folds to something else than the state")
-
-
-def waits(rollout: Rollout) -> bool:
-    """Whether it waits for a person and says so."""
-    return bool(rollout.asked or rollout.paused_by or rollout.stage is e.Stage.GATE)

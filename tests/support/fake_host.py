@@ -132,20 +132,24 @@ class FakeHost:
     def __init__(self, name: str = "web-1", clock: VirtualClock | None = None, *, limits: Limits | None = None) -> None:
         self.name = name
         self.clock = clock or VirtualClock()
-        self.place = FakePlace(let_in=False)
-        self.process = FakeProcess(self.clock)
-        self.process.on_start = self._started
-        self.releases = FakeReleases()
+        self.build()
         self.sick: set[str] = set()
         self.liars: set[str] = set()
         self.bad_hooks: set[str] = set()
         self.hooks_run: list[str] = []
         self.running = ""
-        self.file = MemoryJournal()
         self.restarted_into: list[str] = []
         self.history: list[str] = []
         self.limits = limits or Limits()
         self.runner = self.agent()
+
+    def build(self) -> None:
+        """What outlives an agent. A simulation has parts of its own."""
+        self.place = FakePlace(let_in=False)
+        self.process = FakeProcess(self.clock)
+        self.process.on_start = self._started
+        self.releases = FakeReleases()
+        self.file = MemoryJournal()
 
     def agent(self) -> AppRunner:
         """A new agent on this host, as after a start of its service."""

@@ -15,8 +15,9 @@ from noonday_shared import topology
 from noonday_shared.bus.protocol import Bus
 from noonday_shared.clock import Clock
 from noonday_shared.envelope import seal
+from noonday_shared.errors import Trouble
 from noonday_shared.keys import SigningKey
-from noonday_shared.messages import AppSnapshot, Claim, Snapshot, TroubleReport
+from noonday_shared.messages import AppSnapshot, Claim, Goal, Snapshot, TroubleReport
 from noonday_shared.messages.claim import KIND as CLAIM
 from noonday_shared.messages.snapshot import KIND
 
@@ -68,7 +69,10 @@ class Reporter:
 def app_snapshot(journal: Journal, seen: Seen, live: LiveTarget, prepared: tuple[str, ...]) -> AppSnapshot:
     """One app as it is now. Pure."""
     attempt, assignment = journal.attempt, journal.assignment
-    shown = (attempt.trouble if attempt else None) or journal.trouble or (attempt.why if attempt else None)
+    # Out and looked at for ever: only what changes in the end is news, or every look would fill the event log.
+    stranded = attempt is not None and attempt.way is Way.STRANDED
+    now = attempt.trouble if attempt and not stranded else None
+    shown = now or journal.trouble or (attempt.why if attempt else None) or _held_out(journal, seen)
     return AppSnapshot(
         app=journal.app,
         term=assignment.term if assignment else 0,
@@ -77,8 +81,8 @@ def app_snapshot(journal: Journal, seen: Seen, live: LiveTarget, prepared: tuple
         outcome=journal.outcome,
         going_back=attempt is not None and attempt.way in (Way.BACK, Way.STRANDED),
         phase=journal.phase,
-        step=attempt.stage if attempt else "",
-        step_since=attempt.stage_since if attempt else 0.0,
+        step=attempt.stage if attempt and not stranded else "",
+        step_since=attempt.stage_since if attempt and not stranded else 0.0,
         live=live.id or (str(live.path) if live.path else ""),
         proven=journal.proven,
         prepared=prepared,
@@ -90,3 +94,18 @@ def app_snapshot(journal: Journal, seen: Seen, live: LiveTarget, prepared: tuple
         timings=dict(journal.timings),
         seconds_out=round(journal.seconds_out, 3),
     )
+
+
+def _held_out(journal: Journal, seen: Seen) -> Trouble | None:
+    """Why a healthy app that should serve is out although this agent has nothing left to do about it."""
+    assignment = journal.assignment
+    idle = journal.attempt is None and not journal.out_by_us
+    if not idle or assignment is None or assignment.goal is not Goal.SERVING or seen.in_service is not False:
+        return None
+    if not seen.healthy:
+        return None
+    words = ", ".join(f"{name}: {state}" for name, state in seen.balancers.items())
+    text = f"The app is well and gets no requests ({words}), and this agent did not take it out."
+    host = assignment.host
+    fix = f"let it in at the load balancer; or noonday drain {host}, then noonday undrain {host}"
+    return Trouble("held-out", "confirm", text, fix)

@@ -73,6 +73,8 @@ class AppRunner:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._leaving = threading.Event()
+        self._unsaved: tuple[Attempt, Result] | None = None
+        """What was executed and is not journalled yet, since the disk refused."""
         self._journal = file.load()
         attempt = self._journal.attempt
         self._recovered = attempt is not None and attempt.begun
@@ -111,7 +113,10 @@ class AppRunner:
         self._wake.set()
 
     def turn(self) -> float:
-        """One step, if there is one. Seconds until the next turn."""
+        """One step, if there is one. Seconds until the next turn. Raises `Permanent` when the disk refuses the journal:
+        what was done by then is not done again, only journalled again."""
+        if self._unsaved is not None:
+            return self._executed(*self._unsaved)
         with self._lock:
             self._keep(reconcile(self._journal, self._facts(), self._clock.now()))
             attempt = self._journal.attempt
@@ -131,8 +136,13 @@ class AppRunner:
         if self._leaving.is_set() and attempt.stage is Stage.PREPARE:
             return 0.0  # it was cut short by us, which says nothing of the release
         self._note(attempt, result)
+        self._unsaved = (attempt, result)
+        return self._executed(attempt, result)
+
+    def _executed(self, attempt: Attempt, result: Result) -> float:
         with self._lock:
             self._keep(after(self._journal, result, self._limits, self._clock.now()))
+            self._unsaved = None
             arrived = self._journal.attempt is None
         if arrived:
             self._prune()

@@ -128,6 +128,8 @@ def _late(attempt: Attempt, waited: float, trouble: Trouble | None) -> Trouble:
 
 
 def _timed(journal: Journal, attempt: Attempt, now: float) -> Journal:
-    name = f"back:{attempt.stage}" if attempt.way in (Way.BACK, Way.STRANDED) else str(attempt.stage)
+    if attempt.way is Way.STRANDED:
+        return journal  # it goes round for as long as the app is not well, and each round would be news
+    name = f"back:{attempt.stage}" if attempt.way is Way.BACK else str(attempt.stage)
     spent = journal.timings.get(name, 0.0) + now - attempt.stage_since
     return replace(journal, timings={**journal.timings, name: round(spent, 4)})

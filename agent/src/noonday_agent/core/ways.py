@@ -106,6 +106,9 @@ def _go_back(journal: Journal, attempt: Attempt, why: Trouble, now: float) -> Jo
         return move(journal, attempt, Stage.RETURN, now)
     if attempt.previous:
         return move(journal, attempt, Stage.DRAIN, now)
+    if attempt.target is not None and attempt.target == journal.proven:
+        # It was well here before: its restart is behind it, and it is let in as soon as it is well again.
+        return _strand(journal, replace(attempt, previous=attempt.target.id, home=True), why, now)
     text = f"{why.text} There is no previous release to go back to, so the host stays out of the load balancer."
     trouble = Trouble(why.rule, why.step, text, why.next_action or "mend the release and deploy it again")
     return finish(replace(journal, keep_out=True, out_by_us=True), Outcome.FAILED, trouble)

@@ -191,7 +191,7 @@ def _against(rollout: Rollout, view: View, now: float) -> str:
         return "; ".join(f"{host} {_became(rollout, host)}" for host in broken)
     judgement = view.judgements.get(rollout.id)
     if judgement and judgement.verdict == "roll back" and not rollout.overruled and not rollout.policy.dry_run:
-        return judgement.reason
+        return judgement.reason if rollout.previous else _limits_broken(judgement)
     return lasting_hold(rollout, view, now) if rollout.stage is Stage.EXAMINING else ""
 
 
@@ -202,6 +202,11 @@ def _too_many(rollout: Rollout, broken: tuple[str, ...]) -> bool:
     blaming = [host for host in broken if host not in rollout.sick]
     first = any(host in rollout.waves[0] for host in blaming)
     return bool(blaming) and (first or rollout.failures > share_of(rollout.policy.max_failures, len(rollout.hosts)))
+
+
+def _limits_broken(judgement: Judgement) -> str:
+    """What counts against a first release too; everything else is a comparison, and it has nothing to compare with."""
+    return "; ".join(found.words for found in judgement.findings if found.blames and found.kind == "hard-limit")
 
 
 def _regression(rollout: Rollout, view: View, reason: str) -> list[Event]:

@@ -50,6 +50,8 @@ def suffers_everywhere(rollout: Rollout, view: View) -> str:
     judgement = view.judgements.get(rollout.id)
     if judgement is None or rollout.promoted or rollout.policy.dry_run or rollout.policy.examine <= 0:
         return ""
+    if rollout.previous is None:
+        return ""  # nothing serves an old release
     return "; ".join(found.words for found in judgement.findings if found.kind == "shared-trouble")
 
 

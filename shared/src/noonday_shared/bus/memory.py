@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -46,6 +47,8 @@ class MemoryBroker:
     ) -> None:
         """`random` decides which messages the faults strike. `faults` may be replaced at any time."""
         self.faults = faults or Faults()
+        self.struck: Counter[str] = Counter()
+        """Messages that were lost, repeated, delayed and reordered so far."""
         self.lock = threading.RLock()
         self._clock = clock or SystemClock()
         self._random = random or Random(0)  # noqa: S311 -- decides the faults of a test, guards nothing
@@ -131,17 +134,29 @@ class MemoryBroker:
             if consumer is None or not queue.remove(arrival):
                 return False
             queue.pass_turn()
-        hand_over(consumer.handler, consumer.queue, arrival.body)
+        try:
+            hand_over(consumer.handler, consumer.queue, arrival.body)
+        except BaseException:
+            with self.lock:
+                queue.insert(0, arrival)  # whoever dies before it has acknowledged leaves it here
+            raise
         return True
 
     def _strike(self, queue: MemoryQueue, body: bytes) -> None:
-        faults, chance = self.faults, self._random.random
-        if chance() < faults.lose:
+        faults = self.faults
+        if self._strikes("lost", faults.lose):
             return
-        for _ in range(2 if chance() < faults.repeat else 1):
-            wait = self._random.uniform(0.0, faults.longest_delay) if chance() < faults.delay else 0.0
-            place = self._random.randint(0, len(queue)) if chance() < faults.reorder else len(queue)
+        for _ in range(2 if self._strikes("repeated", faults.repeat) else 1):
+            late, early = self._strikes("delayed", faults.delay), self._strikes("reordered", faults.reorder)
+            wait = self._random.uniform(0.0, faults.longest_delay) if late else 0.0
+            place = self._random.randint(0, len(queue)) if early else len(queue)
             queue.insert(place, Arrival(body, self._clock.now() + wait))
+
+    def _strikes(self, how: str, probability: float) -> bool:
+        if self._random.random() >= probability:
+            return False
+        self.struck[how] += 1
+        return True
 
 
 class MemoryBus:
