@@ -38,8 +38,7 @@ class MemoryLog:
 
     def append(self, events: Sequence[Event], *, at: float, by: str) -> tuple[Record, ...]:
         if self.full:
-            text = "The event log can't be written: database or disk is full."
-            raise Temporary(text, rule="event-log", next_action="make room: df -h")
+            raise _full()
         self._reached("coordinator:appending")
         records = tuple(Record(len(self.rows) + n, at, by, event) for n, event in enumerate(events, 1))
         self.rows += [(at, by, kind_of(event), to_json(event)) for event in events]
@@ -51,11 +50,21 @@ class MemoryLog:
         rows = self.rows[after : None if limit is None else after + limit]
         return [Record(after + n, at, by, from_json(kind, body)) for n, (at, by, kind, body) in enumerate(rows, 1)]
 
+    def probe(self) -> None:
+        """Raises `Temporary` while the disk is full."""
+        if self.full:
+            raise _full()
+
     def twin(self) -> MemoryLog:
         """A copy of the file, as from a backup."""
         log = MemoryLog(self._reached)
         log.rows = list(self.rows)
         return log
+
+
+def _full() -> Temporary:
+    text = "The event log can't be written: database or disk is full."
+    return Temporary(text, rule="event-log", next_action="make room: df -h")
 
 
 class SimulatedCoordinator(Mortal):

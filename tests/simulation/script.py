@@ -20,10 +20,10 @@ KNOWN = "an error as old as the app"
 
 MishapKind = Literal[
     "agent-dies", "agent-dies-in-step", "agent-dies-at-point", "coordinator-dies", "coordinator-dies-at-point",
-    "power-cut", "old-state", "no-state", "disk-full", "disk-full-after-step", "coordinator-disk-full", "balancer-gone",
-    "balancer-hangs", "balancer-lags", "balancer-forgets", "manager-gone", "manager-hangs", "manager-lies", "restart-hangs", "app-dies",
-    "app-ill", "host-cut-off", "coordinator-cut-off", "broker-wiped", "clock-set", "coordinator-clock-set", "forgery",
-    "second-coordinator",
+    "power-cut", "old-state", "no-state", "disk-full", "disk-full-after-step", "coordinator-disk-full",
+    "balancer-gone", "balancer-hangs", "balancer-lags", "balancer-forgets", "manager-gone", "manager-hangs",
+    "manager-lies", "restart-hangs", "app-dies", "app-ill", "host-cut-off", "coordinator-cut-off", "broker-wiped",
+    "clock-set", "coordinator-clock-set", "forgery", "second-coordinator",
 ]  # fmt: skip
 WishKind = Literal[
     "pause", "resume", "abort", "promote", "rollback", "drain", "undrain", "deploy", "unblock", "remove", "enroll"
@@ -208,9 +208,10 @@ _MISHAPS: tuple[MishapKind, ...] = (
     "agent-dies", "agent-dies-in-step", "agent-dies-in-step", "agent-dies-in-step", "agent-dies-at-point",
     "agent-dies-at-point", "agent-dies-at-point", "coordinator-dies", "coordinator-dies-at-point",
     "coordinator-dies-at-point", "coordinator-dies-at-point", "power-cut", "old-state", "no-state", "disk-full",
-    "disk-full-after-step", "disk-full-after-step", "coordinator-disk-full", "balancer-gone", "balancer-hangs", "balancer-lags", "balancer-forgets", "manager-gone",
-    "manager-hangs", "manager-lies", "restart-hangs", "app-dies", "app-ill", "host-cut-off", "coordinator-cut-off",
-    "broker-wiped", "clock-set", "coordinator-clock-set", "forgery", "second-coordinator",
+    "disk-full-after-step", "disk-full-after-step", "coordinator-disk-full", "balancer-gone", "balancer-hangs",
+    "balancer-lags", "balancer-forgets", "manager-gone", "manager-hangs", "manager-lies", "restart-hangs", "app-dies",
+    "app-ill", "host-cut-off", "coordinator-cut-off", "broker-wiped", "clock-set", "coordinator-clock-set", "forgery",
+    "second-coordinator",
 )  # fmt: skip
 
 
