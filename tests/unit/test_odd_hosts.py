@@ -555,6 +555,7 @@ def test_one_that_never_took_it_up_is_told_to_stay_as_it_is_and_waits_for_a_pers
     assert set(story.rollout.left_out) == {"web-2"}
     story.settle()
     assert (story.assigned("web-2").goal, story.assigned("web-2").release) == (Goal.SERVING, OLD)
+    assert due(story, "web-2")
     story.takes("web-2")
     assert "r2 failed there: no end of its step was reported" in drift(story)["web-2"]
     assert story.passing(3600.0) == []

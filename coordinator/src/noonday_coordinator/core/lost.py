@@ -21,13 +21,16 @@ def valid_until(state: State, view: View, host: str, app: str, now: float, longe
     rollout = state.rollouts.get(assigned.rollout) if assigned else None
     if assigned is None or rollout is None or assigned.goal is not Goal.SERVING or _taken(on_host):
         return now + longest
-    match rollout.hosts[host].state:
+    member = rollout.hosts[host]
+    match member.state:
         case state_ if (state_ in BUSY or assigned.restart_for) and rollout.end is None:
             return max(now, min(now + longest, on_host.assigned_at + assigned.deadline))
         case HostState.LOST if _may_return(state, view, rollout, host, now):
             return now + min(longest, rollout.policy.unreachable_after)
-        case HostState.LOST | HostState.FAILED:
+        case HostState.LOST:
             return now
+        case HostState.FAILED if on_host.assigned_at < member.since:
+            return now  # what it was told before it was given up on; what it was told since holds
         case _:
             return now + longest
 
