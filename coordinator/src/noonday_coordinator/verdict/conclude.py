@@ -16,6 +16,7 @@ from noonday_coordinator.verdict.caveats import SECONDS, Caveats, per
 from noonday_coordinator.verdict.counting import ERRORS, family_of
 from noonday_coordinator.verdict.limits import Case, broken_limits
 from noonday_coordinator.verdict.power import powerful
+from noonday_coordinator.verdict.replaced import replaced
 from noonday_coordinator.verdict.unit import Unit
 from noonday_coordinator.verdict.wording import headline, listed, share, words_of
 
@@ -196,13 +197,12 @@ def _novelty(session: RolloutSession, caveats: Caveats) -> list[Finding]:
 
 def _silence(session: RolloutSession, caveats: Caveats) -> list[Finding]:
     found = []
-    renamed = session.renamed()
     threshold = log_threshold(session.policy.sensitivity / max(len(session.silences), 1))
     for name, silence in sorted(session.silences.items()):
         about = session.counting.about[name]
-        if not silence.enough or silence.log_e < threshold or about.key in renamed:
+        if not silence.enough or silence.log_e < threshold or session.overrides.of(about).ignored:
             continue
-        if session.overrides.of(about).ignored or session.falls_elsewhere(name):
+        if session.falls_elsewhere(name) or replaced(session, name):
             continue
         here, there = session.rates_of(name)
         words = (

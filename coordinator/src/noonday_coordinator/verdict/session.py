@@ -21,6 +21,7 @@ from noonday_coordinator.verdict.overrides import Overrides
 from noonday_coordinator.verdict.past import Past, counts_requests, latency_edges, trusted
 from noonday_coordinator.verdict.protocol import Trial
 from noonday_coordinator.verdict.recent import Recent
+from noonday_coordinator.verdict.replaced import HALF
 from noonday_coordinator.verdict.starts import Starts
 from noonday_coordinator.verdict.twins import Twins
 from noonday_coordinator.verdict.unit import RARELY, SELDOM, KnownWeigher, NewWeigher, Row, Unit, Weigher
@@ -40,8 +41,6 @@ _LATE = 60.0
 """Seconds after which nothing of before a rollout arrives: a host that has the release already is heard then."""
 LISTENED = 30
 """Units of the highest volume whose silence would be noticed."""
-HALF = 2.0
-"""Up to half as much is no silence."""
 
 
 class RolloutSession:
@@ -157,16 +156,6 @@ class RolloutSession:
             if about[name].kind in ("template", "cluster") and band_of(about[name].level) == "other"
         ]
         return sum(count <= 1 for count in found), round(sum(found))
-
-    def renamed(self) -> frozenset[str]:
-        """Keys of known templates whose place new ones may have taken."""
-        found = set()
-        for _, unit in sorted(self.units.items()):
-            if unit.x and not unit.about.known and unit.about.text:
-                nearest = self.nearest.of(unit.about)
-                if nearest is not None:
-                    found.add(nearest[0].key)
-        return frozenset(found)
 
     def falls_elsewhere(self, name: str) -> bool:
         """Whether two old hosts (or the only one) fell silent too: less than a third of what they used to show."""

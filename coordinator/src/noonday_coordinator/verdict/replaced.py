@@ -1,0 +1,36 @@
+"""Whether a known record that has gone quiet is only worded otherwise: new ones like it come about as often."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from noonday_coordinator.statistics.spending import band_of
+from noonday_coordinator.verdict.catalogue import nearness
+from noonday_coordinator.verdict.nearest import ALIKE
+
+if TYPE_CHECKING:
+    from noonday_coordinator.verdict.session import RolloutSession
+
+HALF = 2.0
+"""Up to half as much is no silence."""
+_MOST_LIKE = 100
+"""New kinds that are compared, the most frequent ones: of a flood of garbage none is frequent."""
+
+
+def replaced(session: RolloutSession, name: str) -> bool:
+    """Of a unit on the new side, since the rollout began. Which known record a new one is nearest to does not matter:
+    of several that differ by a word or two it may be any."""
+    about = session.counting.about[name]
+    known = session.units.get(name)
+    due = session.rates_of(name)[1] * session.exposure["usual"][0] / HALF
+    found = known.x if known else 0.0
+    band = band_of(about.level)
+    new = [
+        unit for unit in session.units.values() if unit.x and not unit.about.known and band_of(unit.about.level) == band
+    ]
+    new.sort(key=lambda unit: (-unit.x, unit.about.unit))
+    for unit in new[:_MOST_LIKE]:
+        if found >= due:
+            break
+        found += unit.x if nearness(unit.about.text, about.text) >= ALIKE else 0.0
+    return found >= due
