@@ -111,7 +111,7 @@ def _twin(state: State, view: View, rollout: Rollout, now: float, *, arrived: bo
 
 def _wait_for_better(rollout: Rollout, waiting: list[str], trouble: str, now: float) -> list[Event]:
     """No server is taken out while all suffer: waited for as long as an examine may take, then a person is asked."""
-    since = _last_move(rollout)
+    since = rollout.last_move
     if rollout.asked or rollout.in_state(HostState.WORKING):
         return []
     if now < since + max(rollout.policy.examine, rollout.policy.examine_most):
@@ -120,13 +120,9 @@ def _wait_for_better(rollout: Rollout, waiting: list[str], trouble: str, now: fl
     return [Asked(rollout.id, f"Waited {now - since:.0f} s to drain {waiting[0]}: {trouble}. Answer: {answers}")]
 
 
-def _last_move(rollout: Rollout) -> float:
-    return max(rollout.stage_since, *(member.since for member in rollout.hosts.values()))
-
-
 def _stuck(state: State, view: View, rollout: Rollout, waiting: list[str], now: float) -> list[Event]:
     """Others are out, so none may be drained: waited for as long as one host may take, then a person is asked."""
-    since = _last_move(rollout)
+    since = rollout.last_move
     if not waiting or rollout.asked or rollout.in_state(HostState.WORKING):
         return []
     if not view.in_vain(since + rollout.policy.host_within, rollout.policy.unreachable_after, now):

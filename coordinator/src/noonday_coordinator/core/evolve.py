@@ -254,7 +254,7 @@ def _resumed(rollout: Rollout, at: float) -> Rollout:
     """A pause re-arms deadlines: the time it took is added to them."""
     pause = at - rollout.paused_at
     deadline = rollout.deadline + pause if rollout.deadline else 0.0
-    return replace(rollout, paused_by="", deadline=deadline, stage_since=rollout.stage_since + pause)
+    return replace(rollout, paused_by="", resumed_at=at, deadline=deadline, stage_since=rollout.stage_since + pause)
 
 
 def _with_rollout(state: State, rollout: Rollout) -> State:

@@ -53,7 +53,7 @@ def _half_rolled(state: State, rollout: Rollout, host: str) -> bool:
 
 def _stuck(view: View, rollout: Rollout, touched: list[str], now: float) -> list[Event]:
     """The only host in service has the release that should go: after a host's whole time a person has to look."""
-    since = max(rollout.stage_since, *(member.since for member in rollout.hosts.values()))
+    since = rollout.last_move
     if not view.in_vain(since + rollout.policy.host_within, rollout.policy.unreachable_after, now):
         return []
     why = f"{rollout.reason} {touched[0]} is the last host in service, so it keeps {rollout.release}: mend the others"

@@ -136,6 +136,8 @@ class Rollout:
     reason: str = ""
     paused_by: str = ""
     paused_at: float = 0.0
+    resumed_at: float = 0.0
+    """When the last pause ended; 0 when there was none."""
     asked: str = ""
     held: bool = False
     """What was asked stands against the release, so it goes on only after an answer."""
@@ -163,6 +165,11 @@ class Rollout:
     def members(self) -> tuple[str, ...]:
         """All hosts, in the order in which they are released."""
         return tuple(host for wave in self.waves for host in wave)
+
+    @property
+    def last_move(self) -> float:
+        """From when on it is waited for the next move of a host; a pause begins that wait anew."""
+        return max(self.stage_since, self.resumed_at, *(member.since for member in self.hosts.values()))
 
     def in_state(self, *states: HostState) -> tuple[str, ...]:
         return tuple(host for host in self.members if self.hosts[host].state in states)
