@@ -124,7 +124,8 @@ def _late(attempt: Attempt, waited: float, trouble: Trouble | None) -> Trouble:
     what = WAITS.get(attempt.stage, f"the step {attempt.stage}")
     last = f" Last seen: {trouble.text}" if trouble else ""
     text = f"Waited {waited:.0f} s for {what}, in vain.{last}"
-    return Trouble("deadline", attempt.stage, text, trouble.next_action if trouble else "noonday logs, noonday hosts")
+    mend = trouble.next_action if trouble else ""
+    return Trouble("deadline", attempt.stage, text, mend or "noonday logs, noonday hosts")
 
 
 def _timed(journal: Journal, attempt: Attempt, now: float) -> Journal:

@@ -132,7 +132,7 @@ def _said_by_the_network(cause: BaseException, where: str, parameters: pika.conn
             return f"Nothing listens at the broker's address {where}: start RabbitMQ there. {_AGAIN}"
         case ssl.SSLError():
             return f"TLS with the broker {where} failed: {_brief(cause)}. Check ca_file and the port. {_AGAIN}"
-        case TimeoutError() | AMQPConnectorStackTimeout():
+        case TimeoutError() | AMQPConnectorStackTimeout() | exceptions.ConnectionOpenAborted():
             return f"The broker {where} does not answer: check address and firewall. {_AGAIN}"
         case exceptions.IncompatibleProtocolError():
             return f"What listens at {where} hangs up at once: no RabbitMQ is up there, or it is another port. {_AGAIN}"
