@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -88,6 +89,17 @@ def test_a_taken_port_is_refused_in_words(coordinator: CoordinatorProcess, tmp_p
     text = other.made.config.read_text().replace(other.url.removeprefix("http://"), taken)
     other.made.config.write_text(text)
     assert f"can't listen on {taken}" in refused_start(other)
+
+
+def test_a_request_that_does_not_end_holds_up_the_stop_for_a_few_seconds_only(tmp_path: Path) -> None:
+    coordinator = unconnected(tmp_path)
+    coordinator.start()
+    host, _, port = coordinator.url.removeprefix("http://").rpartition(":")
+    with closing(socket.create_connection((host, int(port)), timeout=30)) as link:
+        link.sendall(b"POST /api/v1/hosts HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n")
+        link.sendall(f"Authorization: Bearer {coordinator.made.token}\r\n\r\nhalf".encode())
+        coordinator.client().get("/status", m.Status)
+        assert coordinator.stop() == 0
 
 
 def test_a_large_push_that_is_refused_early_gets_its_reason(coordinator: CoordinatorProcess, tmp_path: Path) -> None:
