@@ -74,10 +74,10 @@ class Scene:
         file = self._notes.with_name(f"hooks.{host.name}.{built.ref.version}")
         return file.read_text().split() if file.exists() else []
 
-    def say(self, goal: Goal, built: Built, points: Sequence[str]) -> list[Journal]:
+    def say(self, goal: Goal, built: Built, points: Sequence[str], *, restart_for: str = "") -> list[Journal]:
         """Tell both. Both die at each of `points` in turn, and are started again: how their journals ended."""
         self._arm(points[0])
-        generations = self._told(goal, built)
+        generations = self._told(goal, built, restart_for)
         for point, following in zip(points, [*points[1:], ""], strict=True):
             for host in self.victims:
                 eventually(_dead(host), what=f"death of {host.name}'s agent around {point}", within=WITHIN)
@@ -90,8 +90,9 @@ class Scene:
         for host, moment in zip(self.victims, MOMENTS, strict=True):
             host.crash_file.write_text(f"agent:{point}".replace("around", moment))
 
-    def _told(self, goal: Goal, built: Built) -> list[int]:
-        return [self.hand.say(host, goal, built.ref, built.archive) for host in self.victims]
+    def _told(self, goal: Goal, built: Built, restart_for: str = "") -> list[int]:
+        say = self.hand.say
+        return [say(host, goal, built.ref, built.archive, restart_for=restart_for) for host in self.victims]
 
     def _hook(self, name: str, status: int) -> str:
         return f'#!/bin/sh\necho {name} >> "{self._notes}.$NOONDAY_HOST.$NOONDAY_RELEASE"\nexit {status}\n'
@@ -129,9 +130,10 @@ PREPARING = ["taken:prepared", *around(Way.PREPARE, STAGES[Way.PREPARE])]
 LEAVING = ["taken:out", *around(Way.LEAVE, STAGES[Way.LEAVE])]
 COMING_BACK = around(Way.RESUME, STAGES[Way.RESUME])
 GOING_BACK = around(Way.BACK, STAGES[Way.BACK])
+RENEWING = around(Way.RENEW, STAGES[Way.RENEW])
 EFFECTS = [[point] for point in around(Way.FORWARD, (Stage.SWITCH, Stage.RESTART, Stage.RETURN))]
 
-POINTS = (*EVERY_STEP, *around(Way.FORWARD, HOOKS_RUN), *PREPARING, *LEAVING, *COMING_BACK, *GOING_BACK)
+POINTS = (*EVERY_STEP, *around(Way.FORWARD, HOOKS_RUN), *PREPARING, *LEAVING, *COMING_BACK, *RENEWING, *GOING_BACK)
 """All of these; compared with the code by `test_crash_points`."""
 
 
@@ -222,3 +224,20 @@ def test_agents_killed_while_their_hosts_leave_and_come_back_restart_nothing(sce
     assert [(end.outcome, end.out_by_us) for end in back] == [(Outcome.DONE, False)] * 2
     assert scene.fleet.in_service() == ALL
     assert [host.web.starts for host in scene.victims] == starts
+
+
+@pytest.mark.timeout(300)
+def test_agents_killed_while_they_restart_an_old_release_for_comparison_serve_it_again_after_one_restart(
+    scene: Scene,
+) -> None:
+    serving, before = scene.serving, {host.name: (host.web.live, host.web.starts) for host in scene.victims}
+    with scene.fleet.load(clients=1) as load:
+        ends = scene.say(Goal.SERVING, serving, RENEWING, restart_for=f"a rollout after {serving.ref.id}")
+        load.after(5)
+    assert load.failures == []
+    for host, end in zip(scene.victims, ends, strict=True):
+        live, starts = before[host.name]
+        assert (end.outcome, end.proven, end.out_by_us, end.trouble) == (Outcome.DONE, serving.ref, False, None)
+        assert (host.web.live, host.web.answers) == (live, serving.ref.version)
+        assert host.web.starts == [*starts, serving.ref.version]
+    assert scene.fleet.in_service() == ALL

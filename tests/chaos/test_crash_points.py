@@ -39,7 +39,7 @@ SIMULATED = {
 }
 """Not killed for real, and why not. The simulation lets coordinators die in any append, before and after it is kept."""
 
-NO_ATTEMPT_OF_ITS_OWN = {Way.ADOPT, Way.RENEW, Way.STRANDED}
+NO_ATTEMPT_OF_ITS_OWN = {Way.ADOPT, Way.STRANDED}
 """Ways whose stages are those of others: killed there by the simulation."""
 
 

@@ -40,8 +40,10 @@ class StandIn:
     def __exit__(self, *_: object) -> None:
         self._bus.close()
 
-    def say(self, host: FleetHost, goal: Goal, release: ReleaseRef, archive: Path | None = None) -> int:
-        """The generation under which it was said."""
+    def say(
+        self, host: FleetHost, goal: Goal, release: ReleaseRef, archive: Path | None = None, *, restart_for: str = ""
+    ) -> int:
+        """The generation under which it was said. `restart_for`: as in an assignment."""
         self._generation += 1
         now = time.time()
         assignment = Assignment(
@@ -54,6 +56,7 @@ class StandIn:
             source=str(archive or ""),
             previous=journal_of(host).proven,
             rollout="r0",
+            restart_for=restart_for,
             deadline=600.0,
             issued_at=now,
             expires_at=now + 600.0,

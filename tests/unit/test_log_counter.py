@@ -19,7 +19,7 @@ from noonday_shared.logs.redact import GONE, Redactor
 from noonday_shared.logs.request_ids import RequestIds
 from noonday_shared.logs.signature import Signer
 from noonday_shared.logs.sizes import cut, wire_size
-from noonday_shared.logs.telling import MOST_COUNTS, MOST_TEMPLATES
+from noonday_shared.logs.telling import AGAIN_SERIOUS, MOST_COUNTS, MOST_TEMPLATES
 from noonday_shared.messages import Evidence, LogLine
 from noonday_shared.messages.evidence import IDENTITY_VERSION
 from noonday_shared.messages.latency import BUCKETS, bucket
@@ -261,6 +261,28 @@ def test_a_template_is_told_again_when_it_got_another_sample() -> None:
     made.count([ERROR], signer, 2.0)
     (one,) = told(made).templates
     assert len(one.samples) == 2
+
+
+def test_a_new_template_is_told_in_several_messages_in_a_row_since_any_may_be_lost() -> None:
+    made, signer = counter(), Signer()
+    made.count([STAMP + b"INFO x: %s is here" % word for word in words(300)], signer, 1.0)
+    told(made)
+    made.count([ERROR, WARN], signer, 2.0)
+    levels = [[one.level for one in told(made).templates if one.level != "INFO"] for _ in range(9)]
+    assert levels == [["ERROR", "WARN"]] * (1 + AGAIN_SERIOUS) + [[]] * (8 - AGAIN_SERIOUS)
+
+
+def test_where_messages_are_full_one_of_the_worst_new_templates_is_told_again_all_the_same() -> None:
+    made, signer = counter(), Signer()
+    many = [STAMP + b"INFO x: %s is here" % word for word in words(250)]
+    made.count([*many, ERROR, ERROR.replace(b"shop.pay", b"shop.buy")], signer, 1.0)
+    told(made)
+    found = []
+    for _ in range(2 * AGAIN_SERIOUS):
+        made.count(many, signer, 2.0)
+        found.append(told(made))
+    assert [[one.level for one in each.templates] for each in found] == [["ERROR"]] * (2 * AGAIN_SERIOUS)
+    assert {one.logger for each in found for one in each.templates} == {"shop.pay", "shop.buy"}
 
 
 def test_samples_and_texts_are_redacted() -> None:

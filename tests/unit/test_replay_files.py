@@ -76,6 +76,22 @@ def test_what_is_no_log_is_left_out_and_named(tmp_path: Path) -> None:
     assert [word for word in ("empty", "binary", "not named like a log", "damaged") if word not in told] == []
 
 
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize("place", ["before", "after", "between"])
+def test_nuls_that_nobody_wrote_are_skipped_and_named(tmp_path: Path, place: str, ending: str) -> None:
+    first, last, hole = f"{line(1)}\n".encode(), f"{line(5)}\n".encode(), b"\0" * 700_000
+    before, between, after = (hole if place == each else b"" for each in ("before", "between", "after"))
+    raw = before + first + between + last + after
+    path = tmp_path / f"web-1.log{ending}"
+    path.write_bytes(gzip.compress(raw) if ending else raw)
+    side = look(tmp_path)
+    (file,) = side.files
+    assert (file.first, file.last) == (NINE + 1, NINE + 5)
+    assert [said for _, said in read(file)] == [line(1).encode(), line(5).encode()]
+    if place == "before" or not ending:
+        assert side.left_out == (f"the NUL bytes in {path.name}",)
+
+
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"\x00" * 5000])
 def test_a_folder_without_logs_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "app.log").write_bytes(content)

@@ -12,6 +12,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
+from noonday_coordinator.replay.holes import WithoutNuls, has_nuls
 from noonday_coordinator.replay.stamps import Frame, Stamps, offset_in
 from noonday_coordinator.replay.windows_of import Line
 from noonday_shared.errors import BadInput
@@ -173,6 +174,8 @@ def _looked_into(path: Path, root: Path, zone: int | None, notes: list[str]) -> 
     try:
         with closing(_open(path)) as raw:
             head = raw.read(_HEAD)
+        if _has_nuls(path):
+            notes.append(f"the NUL bytes in {name}")
         if not head.strip():
             notes.append(f"{name} is empty")
             return None
@@ -200,11 +203,11 @@ def _surveyed(path: Path, head: bytes, zone: int | None) -> LogFile:
 
 
 def _tail(path: Path) -> list[bytes]:
-    """The last lines: of a compressed file after reading all of it."""
+    """The last lines: of a compressed file, and of one that ends with NULs, after reading all of it."""
+    end = _end(path)
+    if end and not has_nuls(end):
+        return end.splitlines()[-1000:]
     with closing(_open(path)) as raw:
-        if path.suffix != ".gz":
-            raw.seek(max(path.stat().st_size - _HEAD, 0))
-            return raw.read(_HEAD).splitlines()[-1000:]
         last = before = b""
         try:
             while piece := raw.read(_HEAD):
@@ -212,6 +215,21 @@ def _tail(path: Path) -> list[bytes]:
         except (EOFError, zlib.error):
             pass  # it ends early, and what was read counts
         return (before + last).splitlines()[-1000:]
+
+
+def _end(path: Path) -> bytes:
+    """The last bytes as they lie there; none of a compressed file."""
+    if path.suffix == ".gz":
+        return b""
+    with path.open("rb") as raw:
+        raw.seek(max(path.stat().st_size - _HEAD, 0))
+        return raw.read(_HEAD)
+
+
+def _has_nuls(path: Path) -> bool:
+    """At its beginning or its end, where those are that nobody wrote: in the middle of a line, one says nothing."""
+    with closing(_open_as_it_is(path)) as raw:
+        return has_nuls(raw.read(_HEAD)) or has_nuls(_end(path))
 
 
 def _lines(path: Path) -> Iterator[bytes]:
@@ -233,6 +251,10 @@ def _cut(readline: Callable[[int], bytes]) -> Iterator[bytes]:
 
 
 def _open(path: Path) -> BinaryIO:
+    return BufferedReader(WithoutNuls(_open_as_it_is(path)), 1 << 18)
+
+
+def _open_as_it_is(path: Path) -> BinaryIO:
     if path.suffix == ".gz":
         return BufferedReader(gzip.open(path), 1 << 18)
     return path.open("rb", buffering=1 << 18)

@@ -13,7 +13,8 @@ MOST_KEYS = 20_000
 
 @dataclass(slots=True, eq=False)
 class Seen:
-    """One kind of record. `told`: records when its counts were last told; -1 before its template was."""
+    """One kind of record. `told`: records when its counts were last told; -1 before its template was. `again`: how
+    often the template is still to be told."""
 
     key: str
     level: str
@@ -24,6 +25,7 @@ class Seen:
     episodes: int = 0
     second: int = -1
     told: int = -1
+    again: int = 0
     samples: list[str] = field(default_factory=list)
 
 
@@ -40,6 +42,8 @@ class Book:
         """Counted since they were told, in the order in which that began."""
         self.untold: dict[str, Seen] = {}
         """Whose template is new, or has got another sample."""
+        self.repeated: dict[str, Seen] = {}
+        """Whose template was told, but may have been lost on the way."""
         self._samples = samples
         self._most = most
 
@@ -83,6 +87,7 @@ class Book:
         key, seen = self.seen.popitem(last=False)
         self.changed.pop(key, None)
         self.untold.pop(key, None)
+        self.repeated.pop(key, None)
         if missed := seen.records - max(seen.told, 0):
             self.overflow[seen.level or "NONE"] += missed
         self._samples.give_back(seen.samples)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from heapq import nsmallest
 
 from noonday_shared.logs.book import Book, Seen
-from noonday_shared.logs.levels import RANK
+from noonday_shared.logs.levels import RANK, SERIOUS
 from noonday_shared.logs.sizes import wire_size
 from noonday_shared.messages import Template
 
@@ -18,6 +18,9 @@ QUIET_BYTES = 6500
 """What a message's counts and templates may take for more to be told in turn."""
 IN_TURN = 24
 """Counts told again in one message; and one template."""
+AGAIN = 2
+AGAIN_SERIOUS = 5
+"""Further messages that tell a new template: any may be lost, and then nobody knows how bad its records are."""
 COUNT_BYTES = 40
 _TEMPLATE_BYTES = 160
 
@@ -36,9 +39,10 @@ class Teller:
         """Counts and templates for the next message; they count as told. A key's counts never go before its
         template."""
         templates = self._new_templates()
-        spent = sum(map(_size, templates))
         counts = self._changed()
-        spent += COUNT_BYTES * len(counts)
+        spent = COUNT_BYTES * len(counts)
+        templates += self._repeated(QUIET_BYTES - spent, {one.key for one in templates})
+        spent += sum(map(_size, templates))
         if spent < QUIET_BYTES:
             self._tell_again(counts)
             templates += self._template_again(QUIET_BYTES - spent, {one.key for one in templates})
@@ -55,7 +59,25 @@ class Teller:
                 break
             templates.append(template)
             del self._book.untold[seen.key]
-            seen.told = max(seen.told, 0)
+            if seen.told < 0:
+                seen.told, seen.again = 0, AGAIN_SERIOUS if seen.level in SERIOUS else AGAIN
+                self._book.repeated[seen.key] = seen
+        return templates
+
+    def _repeated(self, room: int, already: set[str]) -> list[Template]:
+        """Those that were told lately, as far as there is room; one of the serious also when there is none."""
+        templates: list[Template] = []
+        for seen in nsmallest(MOST_TEMPLATES, self._book.repeated.values(), key=_urgency_again):
+            if seen.key in already:
+                continue
+            template = _template(seen)
+            room -= _size(template)
+            if room < 0 and (templates or seen.level not in SERIOUS):
+                break
+            templates.append(template)
+            seen.again -= 1
+            if not seen.again:
+                del self._book.repeated[seen.key]
         return templates
 
     def _changed(self) -> Counts:
@@ -95,6 +117,11 @@ class Teller:
 def _urgency(seen: Seen) -> tuple[bool, int, int]:
     """New before known with another sample, then the worst, then what came most often."""
     return (seen.told >= 0, RANK[seen.level], -seen.records)
+
+
+def _urgency_again(seen: Seen) -> tuple[int, int]:
+    """The worst, then what was told less often."""
+    return (RANK[seen.level], -seen.again)
 
 
 def _template(seen: Seen) -> Template:
