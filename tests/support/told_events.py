@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from noonday_coordinator.core.events import Record
 from noonday_coordinator.core.evolve import fold
 from noonday_coordinator.store.codec import from_json
+from support.fleet_commands import Commands
 
 
 def kept(log: Path) -> list[Record]:
@@ -20,3 +23,11 @@ def kept(log: Path) -> list[Record]:
     assert [record.seq for record in records] == list(range(1, len(records) + 1))
     fold(records)
     return records
+
+
+def exported(fleet: Commands) -> list[dict[str, Any]]:
+    """Every event, as `noonday export --all` gives it."""
+    done = fleet.cli("export", "--all")
+    assert done.exit == 0, done
+    lines = [json.loads(line) for line in done.out.splitlines()]
+    return [line["event"] for line in lines if "event" in line]

@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -181,3 +181,15 @@ def test_a_deploy_is_refused_before_the_disk_is_quite_full(fleet: Fleet, monkeyp
     assert "Only 3 MB are free" in done.stderr
     assert "Next: free space there: df -h" in done.stderr
     assert fleet.context.log.head == before
+
+
+def test_the_doctor_notices_hosts_that_follow_a_greater_term_than_this_one(fleet: Fleet) -> None:
+    engine = fleet.context.engine
+    assert isinstance(engine, FakeEngine)
+    assert "term" not in fleet.noonday("doctor").stdout.split()
+    report = engine.state.hosts["web-1"].app("web").report
+    assert report is not None
+    engine.keep(e.HostReported("web-1", "web", replace(report, term=9)))
+    done = fleet.noonday("doctor")
+    assert done.exit_code == 4
+    assert "web-1: the term there is 9, and here 1, so nothing that is said here is obeyed." in done.stdout

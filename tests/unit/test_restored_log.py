@@ -10,7 +10,7 @@ from noonday_coordinator.core.state import HostState, State
 from noonday_coordinator.core.view import View
 from noonday_coordinator.outgoing import Outgoing
 from noonday_shared.messages import Outcome
-from support.story import NEW, OLD, Story
+from support.story import NEW, OLD, OTHER, Story
 
 
 def restored(story: Story, *, after: float = 60.0) -> Story:
@@ -115,6 +115,23 @@ def test_no_host_is_sent_back_to_what_it_served_when_the_backup_was_made() -> No
     assert story.settle() == []
     assert said(story) == set()
     assert {name: story.assigned(name) for name in story.names} == before
+
+
+def test_the_next_deploy_brings_hosts_that_were_told_more_to_one_release_again(story: Story) -> None:
+    restored(story)
+    for name in story.names:
+        story.report(name, term=1, generation=900, outcome=Outcome.DONE, live="1.2.0-cccccccc", proven=OTHER)
+    story.settle()
+    assert story.state.rollouts["r2"].end is e.End.FAILED
+    story.ask(c.Deploy("web", NEW.version, story.policy))
+    story.settle()
+    story.all_take()
+    story.takes("web-1")
+    story.judge("promote")
+    story.passing(120)
+    for name in ("web-2", "web-3"):
+        story.takes(name)
+    assert story.state.rollouts["r3"].end is e.End.DONE, story.state.rollouts["r3"].reason
 
 
 def test_what_a_drained_host_is_told_waits_until_it_was_heard() -> None:

@@ -22,7 +22,7 @@ def examine(context: Context) -> Doctor:
     """Looks through the whole event log, so it may take seconds."""
     checks = tuple(
         check
-        for group in (_broker, _engine, _log, _disk, _listening, _policies, _hosts, _strangers, _blocked)
+        for group in (_broker, _engine, _log, _disk, _listening, _policies, _hosts, _terms, _strangers, _blocked)
         for check in group(context)
     )
     return Doctor(worst=max((check.state for check in checks), key=_ORDER.index), checks=checks)
@@ -146,6 +146,24 @@ def _apps(host: Host) -> Iterator[Check]:
             fix = report.trouble.next_action or f"on {host.name}: noonday-agent status"
             text = f"{host.name}, {app}: {report.trouble.text}"
             yield Check(name=f"host {host.name}", state="warn", text=text, next_action=fix)
+
+
+def _terms(context: Context) -> Iterator[Check]:
+    state = context.engine.state
+    terms = {
+        host.name: max((one.report.term for one in host.apps.values() if one.report is not None), default=0)
+        for host in state.hosts.values()
+    }
+    ahead = [name for name, term in terms.items() if term > state.term]
+    if ahead:
+        text = (
+            f"{', '.join(ahead)}: the term there is {max(terms.values())}, and here {state.term}, so nothing that is "
+            "said here is obeyed. Another coordinator commands them, or this event log was copied back by hand."
+        )
+        fix = (
+            "stop the other coordinator; or stop this one, noonday backup FILE, noonday restore FILE NEWDIR, serve that"
+        )
+        yield Check(name="term", state="fail", text=text, next_action=fix)
 
 
 def _strangers(context: Context) -> Iterator[Check]:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import click
 
-from noonday_coordinator.cli import caveats, compare, doctor, fleet, records, releases, replay, rollouts, setup, watch
+from noonday_coordinator.cli import (
+    backup,
+    caveats,
+    compare,
+    doctor,
+    fleet,
+    records,
+    releases,
+    replay,
+    rollouts,
+    setup,
+    watch,
+)
 from noonday_coordinator.cli.session import NoondayGroup
 
 
@@ -21,6 +33,8 @@ def main() -> None:
 for _command in (
     setup.init,
     setup.serve,
+    backup.backup,
+    backup.restore,
     fleet.enroll,
     fleet.remove,
     fleet.hosts,

@@ -26,11 +26,17 @@ def knows_more(state: State, on_host: AppOnHost) -> bool:
 def is_awaited(state: State, view: View, rollout: Rollout, now: float) -> bool:
     """Whether a host of the rollout was not heard yet: nothing is decided before, while hosts may be silent."""
     unheard = any(name not in view.last_seen and _is_older(state, one) for name, one in _members(state, rollout))
-    return unheard and now < view.listens_since + rollout.policy.unreachable_after
+    return (
+        rollout.started_at < state.restored_at
+        and unheard
+        and now < view.listens_since + rollout.policy.unreachable_after
+    )
 
 
 def give_up(state: State, rollout: Rollout) -> list[RolloutEnded]:
-    """The end of a rollout whose hosts were told more than the log knows."""
+    """The end of a rollout of the backup's time whose hosts were told more than the log knows."""
+    if rollout.started_at >= state.restored_at:
+        return []
     gone = [name for name, one in _members(state, rollout) if knows_more(state, one)]
     if not gone:
         return []
