@@ -50,10 +50,9 @@ def test_a_rollout_goes_on_from_a_backup_and_agents_follow_it(fleet: Fleet, tmp_
     starts = [host.web.starts for host in fleet.hosts]
     with fleet.load() as load:
         backup = backed_up(fleet, tmp_path / "under-way")
-        for _ in range(2):  # the greatest term that agents know is none that the backup does
-            fleet.coordinator.kill()
-            fleet.coordinator.start()
-        fleet.all_heard()
+        fleet.coordinator.kill()
+        fleet.coordinator.start()  # in a term that the backup does not know, and agents do
+        eventually(lambda: _heard(fleet), what="a report of every agent", within=WITHIN, every=0.1)
         lost_and_restored(fleet, backup)
         fleet.ok("promote", "web")
         end = fleet.ended(rollout)
