@@ -65,6 +65,7 @@ def test_every_stage_that_waits_ends_when_its_time_is_over_and_says_for_what(sta
     assert why is not None
     assert why.text == f"Waited {within:.0f} s for {WAITS[stage]}, in vain. Last seen: It is not there yet."
     assert why.next_action
+    assert over.timings == {stage: within}, "the history tells how long it took"
 
 
 @pytest.mark.parametrize("stage", [Stage.PROVE, Stage.WARM_UP])

@@ -48,7 +48,7 @@ def after(journal: Journal, result: Result, limits: Limits, now: float) -> Journ
             return _again(journal, attempt, limits, now, trouble, good=good)
         case Wrong(trouble):
             if now - attempt.stage_since >= limits.settle_within and attempt.way is not Way.STRANDED:
-                return turn_back(journal, attempt, trouble, now)
+                return turn_back(_timed(journal, attempt, now), attempt, trouble, now)
             return _again(journal, attempt, limits, now, trouble)
         case Unreachable(trouble):
             if attempt.stage in (Stage.RETURN, Stage.CONFIRM):
@@ -85,12 +85,12 @@ def _again(
         return _waiting(journal, replace(attempt, good=count), None)  # too late to be turned back: it is almost there
     waited = now - attempt.stage_since
     if _overdue(journal, attempt, now):
-        return turn_back(journal, attempt, _late(attempt, now - attempt.started_at, trouble), now)
+        return turn_back(_timed(journal, attempt, now), attempt, _late(attempt, now - attempt.started_at, trouble), now)
     if waited < limits.of(attempt.stage) or attempt.way is Way.STRANDED:
         return _waiting(journal, replace(attempt, good=0), trouble)
     if attempt.stage is Stage.WAIT_IDLE and (limits.on_busy == "proceed" or attempt.way not in _BY_CHOICE):
         return _next(journal, attempt, now)
-    return turn_back(journal, attempt, _late(attempt, waited, trouble), now)
+    return turn_back(_timed(journal, attempt, now), attempt, _late(attempt, waited, trouble), now)
 
 
 def _overdue(journal: Journal, attempt: Attempt, now: float) -> bool:

@@ -18,8 +18,9 @@ from noonday_coordinator.words import say
 from noonday_shared.errors import NoondayError
 from noonday_shared.messages import AppSnapshot
 
-UNREACHABLE = 30.0
-"""Seconds of silence after which a host of an app without a readable policy counts as not known to be in service."""
+UNREACHABLE = 25.0
+"""Seconds of silence after which the doctor names a host, and one of an app without a readable policy counts as not known
+to be in service: two heartbeats and a half, so that a death is named within 30 s."""
 
 
 def moment(instant: float) -> float | None:
