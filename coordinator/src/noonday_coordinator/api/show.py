@@ -19,8 +19,8 @@ from noonday_shared.errors import NoondayError
 from noonday_shared.messages import AppSnapshot
 
 UNREACHABLE = 25.0
-"""Seconds of silence after which the doctor names a host, and one of an app without a readable policy counts as not known
-to be in service: two heartbeats and a half, so that a death is named within 30 s."""
+"""Seconds of silence after which the doctor names a host, and one of an app without a readable policy counts as not
+known to be in service: two heartbeats and a half, so that a death is named within 30 s."""
 
 
 def moment(instant: float) -> float | None:
