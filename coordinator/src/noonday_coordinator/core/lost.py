@@ -25,7 +25,7 @@ def valid_until(state: State, view: View, host: str, app: str, now: float, longe
     match member.state:
         case state_ if (state_ in BUSY or assigned.restart_for) and rollout.end is None:
             return max(now, min(now + longest, on_host.assigned_at + assigned.deadline))
-        case HostState.LOST if _may_return(state, view, rollout, host, now):
+        case HostState.LOST | HostState.FAILED if _may_return(state, view, rollout, host, now):
             return now + min(longest, rollout.policy.unreachable_after)
         case HostState.LOST:
             return now
@@ -46,7 +46,7 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
     out = sum(not one.in_service or _working(one) for one in on_hosts.values())
     waiting = [
         name
-        for name in rollout.in_state(HostState.LOST)
+        for name in rollout.in_state(HostState.LOST, HostState.FAILED)
         if name in on_hosts
         and on_hosts[name].in_service
         and not _taken(on_hosts[name])
