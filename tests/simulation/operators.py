@@ -75,6 +75,6 @@ class Operators:
         if rollout.paused_by:
             answers.append(c.Resume("web"))
         for command in world.chance.sample(answers, len(answers)):
-            if world.ask(command) or not world.coordinator.alive:
+            if world.ask(command) or not world.coordinator.alive or world.active is None:
                 return
         raise Broken(f"rule 4: {rollout.id} waits for a person, and no answer is taken")

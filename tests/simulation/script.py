@@ -179,14 +179,14 @@ def _candidate(chance: Random, hosts: tuple[str, ...], n: int) -> Candidate:
         hook_takes=chance.choice((0.0, 0.0, 2.0)),
         errors={**known, **({f"new with {n}": 0.2 if kind == "noisy" else 0.005} if kind in ("noisy", "rare") else {})},
     )
-    hooks = HookFiles(pre_activate="pre", post_activate="post", post_return="back")
+    hooks = HookFiles(pre_activate=f"pre-{n}", post_activate=f"post-{n}", post_return=f"back-{n}")
     some = tuple(chance.sample(hosts, chance.randint(1, len(hosts))))
     return Candidate(
         ref=ReleaseRef(version=f"1.{n}.0", digest=f"{n:x}" * 64),
         kind=kind,
         nature=nature,
         hooks=hooks if kind == "failing-hook" or chance.random() < 0.3 else HookFiles(),
-        bad_hook=chance.choice(("pre", "post", "back")) if kind == "failing-hook" else "",
+        bad_hook=chance.choice((f"pre-{n}", f"post-{n}", f"back-{n}")) if kind == "failing-hook" else "",
         bad_on=some if kind == "unpreparable" else (),
         ill_on=some if kind == "ill-somewhere" else (),
     )

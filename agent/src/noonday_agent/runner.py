@@ -11,7 +11,7 @@ from typing import Protocol
 from noonday_agent.core.after import about_to, after
 from noonday_agent.core.journal import Attempt, Journal, Stage, Way
 from noonday_agent.core.limits import Limits
-from noonday_agent.core.reconcile import Facts, reconcile, recover
+from noonday_agent.core.reconcile import Facts, clock_set, reconcile, recover
 from noonday_agent.core.result import Done, Result
 from noonday_agent.core.take import take
 from noonday_agent.journal_file import JournalFile
@@ -27,6 +27,9 @@ IDLE = 30.0
 
 STRANDED_LOOK = 1.0
 """Seconds between looks at an app that is out and not well, for as long as that lasts."""
+
+CLOCK_SET = 5.0
+"""Seconds; less is what a clock does that is kept right all the time."""
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +78,7 @@ class AppRunner:
         self._leaving = threading.Event()
         self._unsaved: tuple[Attempt, Result] | None = None
         """What was executed and is not journalled yet, since the disk refused."""
+        self._between = clock.now() - clock.monotonic()
         self._journal = file.load()
         attempt = self._journal.attempt
         self._recovered = attempt is not None and attempt.begun
@@ -115,6 +119,7 @@ class AppRunner:
     def turn(self) -> float:
         """One step, if there is one. Seconds until the next turn. Raises `Permanent` when the disk refuses the journal:
         what was done by then is not done again, only journalled again."""
+        self._notice_clock()
         if self._unsaved is not None:
             return self._executed(*self._unsaved)
         with self._lock:
@@ -138,6 +143,15 @@ class AppRunner:
         self._note(attempt, result)
         self._unsaved = (attempt, result)
         return self._executed(attempt, result)
+
+    def _notice_clock(self) -> None:
+        """Deadlines are kept as instants of a clock that may be set; this one never is."""
+        between = self._clock.now() - self._clock.monotonic()
+        by = between - self._between
+        if abs(by) >= CLOCK_SET:
+            with self._lock:
+                self._keep(clock_set(self._journal, by))
+            self._between = between
 
     def _executed(self, attempt: Attempt, result: Result) -> float:
         with self._lock:

@@ -11,11 +11,14 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import replace
 
 from noonday_coordinator.backlog import Backlog
+from noonday_coordinator.clock_watch import ClockWatch
+from noonday_coordinator.core.clock_set import NOTICED, latest, view_moved
 from noonday_coordinator.core.coming_home import Homecoming, plan_reconcile
 from noonday_coordinator.core.commands import Command, Deploy
 from noonday_coordinator.core.decide import decide
 from noonday_coordinator.core.events import (
     Assigned,
+    ClockSet,
     CoordinatorStarted,
     Event,
     HostEnrolled,
@@ -93,6 +96,7 @@ class Engine:
         self._key = key
         self._clock = clock
         self._lines = lines
+        self._watch = ClockWatch(clock)
         self._folded = folded
         self._desk = EvidenceDesk(windows, catalogue, judge or EvidenceJudge(), since=clock.now())
         self._doubles = Doubles()
@@ -125,6 +129,9 @@ class Engine:
         self.state = self._remembered()
         self._turned_at = self._clock.now()
         self.view = View(since=self._turned_at)
+        behind = latest(self.state) - self._turned_at
+        if behind >= NOTICED:
+            self._keep([ClockSet(-behind)], "coordinator")
         self._keep([CoordinatorStarted(self.state.term + 1)], "coordinator")
         self._bus.declare_reports()
         for host in self.state.hosts:
@@ -208,6 +215,7 @@ class Engine:
             self._answer()
             self._log.probe()
             self._refused = False
+        self._notice_clock()
         self._hear()
         now = self._clock.now()
         self.view = replace(self._listening(now), judgements=self._desk.turn(self.state, now))
@@ -222,6 +230,15 @@ class Engine:
             slot = f"{assignment.host}/{assignment.app}"
             self._bus.publish("", topology.agent_queue(assignment.host), body, slot=slot)
             crashpoint(f"coordinator:said:{assignment.goal}")
+
+    def _notice_clock(self) -> None:
+        by = self._watch.set_by()
+        if by:
+            self._keep([ClockSet(by)], "coordinator")
+            self._watch.accept(by)
+            self._turned_at += by
+            self.view = view_moved(self.view, by)
+            self._outgoing.clock_set(by)
 
     def _hear(self) -> None:
         until = self._clock.monotonic() + HEARING

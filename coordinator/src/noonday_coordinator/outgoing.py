@@ -46,6 +46,11 @@ class Outgoing:
                 if until > now and self._is_due(state, host.name, app, on_host, assigned, now):
                     yield self._assignment(state, assigned, now, until)
 
+    def clock_set(self, by: float) -> None:
+        """The clock was set `by` so many seconds; what was said does not wait longer for that."""
+        for said in self._said.values():
+            said.at += by
+
     def _is_due(self, state: State, host: str, app: str, on_host: AppOnHost, assigned: Assigned, now: float) -> bool:
         number = (state.term, assigned.generation)
         watch = state.app(app).watch_until

@@ -19,6 +19,9 @@ def say(event: Event) -> str:
             return f"{host} {app}: {_report(report)}."
         case e.Assigned():
             return _assigned(event)
+        case e.ClockSet(by):
+            how = f"back by {-by:.0f} s" if by < 0 else f"forward by {by:.0f} s"
+            return f"The coordinator's clock was set {how}; what is waited for goes on as if it had not been."
         case e.LogRestored(backup_at):
             made = datetime.fromtimestamp(backup_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
             return f"The event log was put back from a backup of {made}; what happened after that is not in it."

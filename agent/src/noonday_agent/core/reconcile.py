@@ -49,10 +49,21 @@ def recover(journal: Journal, now: float, *, has_hook: bool) -> Journal:
     if attempt is None:
         return journal
     if not attempt.begun or attempt.stage not in HOOKS or not has_hook:
-        return replace(journal, attempt=replace(attempt, stage_since=now))
+        # A clock that was put back while no agent looked must not give the whole attempt more time than it has.
+        return replace(journal, attempt=replace(attempt, stage_since=now, started_at=min(attempt.started_at, now)))
     text = f"The agent died while the hook {attempt.stage} ran, so how it ended is not known; it is not run twice."
     trouble = Trouble("hook-interrupted", attempt.stage, text, "look at what the hook did, then deploy again")
     return turn_back(journal, attempt, trouble, now)
+
+
+def clock_set(journal: Journal, by: float) -> Journal:
+    """The host's clock was set `by` so many seconds: what the attempt waits for takes neither longer nor shorter."""
+    attempt = journal.attempt
+    if attempt is None:
+        return journal
+    out_since = attempt.out_since + by if attempt.out_since else 0.0
+    began = {"started_at": attempt.started_at + by, "stage_since": attempt.stage_since + by}
+    return replace(journal, attempt=replace(attempt, out_since=out_since, **began))
 
 
 def _superseded(journal: Journal, attempt: Attempt, facts: Facts, now: float) -> Journal:

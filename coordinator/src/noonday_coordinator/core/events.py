@@ -115,6 +115,13 @@ class CoordinatorStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockSet:
+    """The coordinator's clock was set `by` so many seconds, back when that is negative: every wait moves with it."""
+
+    by: float
+
+
+@dataclass(frozen=True, slots=True)
 class LogRestored:
     """The log was put back from a backup: what happened since is not in it, but hosts may have been told it."""
 
@@ -331,6 +338,7 @@ class LogsWatched:
 
 Event = (
     CoordinatorStarted
+    | ClockSet
     | HostEnrolled
     | HostRemoved
     | HostReported

@@ -8,6 +8,7 @@ from typing import TypeVar, assert_never
 
 from noonday_coordinator.core import events as e
 from noonday_coordinator.core.caveats import Mark
+from noonday_coordinator.core.clock_set import moved
 from noonday_coordinator.core.state import App, AppOnHost, Host, HostState, InRollout, Release, Rollout, State
 
 V = TypeVar("V")
@@ -24,6 +25,8 @@ def evolve(state: State, record: e.Record) -> State:
             return _host_event(state, record, event)
         case e.CoordinatorStarted(term):
             return replace(state, term=term)
+        case e.ClockSet(by):
+            return moved(state, by)
         case e.LogRestored(_, term, generation):
             last = max(state.generation, generation)
             return replace(state, term=max(state.term, term), generation=last, restored_at=record.at)
