@@ -31,6 +31,7 @@ IN_CODE = {
 
 SIMULATED = {
     "coordinator:kept:HostJudged:lost": "a host that can't be brought back, with a coordinator that dies then",
+    "coordinator:kept:ClockSet": "a clock that was set: the next coordinator sees it again where it went back",
     "coordinator:kept:LogRestored": "a start on a log that was put back: the next start finds the same",
     "coordinator:kept:HostJudged:skipped": "a host that is left out before anything was done to it",
     "coordinator:kept:ReleasePruned": "an old archive that goes, kept in one piece with the push that makes it go",

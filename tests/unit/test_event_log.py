@@ -92,6 +92,7 @@ def every_event() -> list[Event]:
             values |= {"release": NEW} if "release" in values else {}
             values |= {"until": 5.0} if "until" in values else {}
             values |= {"backup_at": 5.0, "term": 7, "generation": 9} if "backup_at" in values else {}
+            values |= {"by": -7200.0} if "by" in values else {}
             values |= {"holds": True} if "holds" in values else {}
             values |= {"status": "muted", "rate": 0.5, "per": "second", "cluster": 7} if "rate" in values else {}
             plain.append(kind(**values))

@@ -56,7 +56,7 @@ def test_a_rollout_under_way_outlasts_a_full_disk_whatever_deadlines_pass(rig: E
     rig.turn()
     rig.fill()
     for _ in range(20):  # ten minutes, with deadlines of one
-        rig.clock.jump(30)
+        rig.clock.sleep(30)
         for host in HOSTS:
             rig.say(host, Outcome.DONE)
     rig.kept()
@@ -66,7 +66,7 @@ def test_a_rollout_under_way_outlasts_a_full_disk_whatever_deadlines_pass(rig: E
     assert rollout is not None, "it was given up while nobody could be heard"
     assert rollout.stage is Stage.PREPARING
     for _ in range(6):
-        rig.clock.jump(2)
+        rig.clock.sleep(2)
         for host in HOSTS:
             rig.say(host, Outcome.DONE)
     (ended,) = rig.engine.state.rollouts.values()
@@ -104,7 +104,7 @@ def test_waits_end_again_after_a_single_refusal(rig: EngineRig) -> None:
     rig.make_room()
     rig.turn()
     for _ in range(20):
-        rig.clock.jump(5)
+        rig.clock.sleep(5)
         rig.turn()
     (ended,) = rig.engine.state.rollouts.values()
     assert ended.end is End.FAILED

@@ -61,9 +61,13 @@ def clock_set(journal: Journal, by: float) -> Journal:
     attempt = journal.attempt
     if attempt is None:
         return journal
-    out_since = attempt.out_since + by if attempt.out_since else 0.0
-    began = {"started_at": attempt.started_at + by, "stage_since": attempt.stage_since + by}
-    return replace(journal, attempt=replace(attempt, out_since=out_since, **began))
+    moved = replace(
+        attempt,
+        started_at=attempt.started_at + by,
+        stage_since=attempt.stage_since + by,
+        out_since=attempt.out_since + by if attempt.out_since else 0.0,
+    )
+    return replace(journal, attempt=moved)
 
 
 def _superseded(journal: Journal, attempt: Attempt, facts: Facts, now: float) -> Journal:
