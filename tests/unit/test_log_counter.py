@@ -195,6 +195,13 @@ def test_records_without_an_id_among_others_count_by_seconds() -> None:
     assert sorted(by_text(told(made)).values()) == [(3, 2), (20, 20)]
 
 
+def test_a_template_says_whether_its_episodes_are_seconds() -> None:
+    made, signer, ids = counter(), Signer(), RequestIds()
+    lines = [STAMP + b"INFO shop: order %d refused trace=%032x" % (number, number) for number in range(9)]
+    made.count([*lines, ERROR], signer, 1.0, ids)
+    assert {one.level: one.by_second for one in told(made).templates} == {"INFO": False, "ERROR": True}
+
+
 def test_an_id_makes_no_kind_of_its_own_also_before_it_was_learned() -> None:
     found = counted([ERROR + b" trace=q%dwert%dy" % (number, number) for number in range(9)])
     assert by_text(found) == {"order <*> refused trace=<*>": (9, 1)}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from functools import cache
 
@@ -235,3 +236,20 @@ def test_new_information_is_seen_but_not_blamed() -> None:
     _, story = told(Fault("news", kinds=news))
     assert "roll back" not in verdicts(story)
     assert template(news[0].template.text, "INFO").key == news[0].key
+
+
+def test_what_is_counted_by_seconds_is_not_said_to_be_requests() -> None:
+    plain = NEW_ERROR.template.model_copy(update={"by_second": True})
+    _, story = told(Fault("new", kinds=(replace(NEW_ERROR, template=plain),)))
+    words = next(one.words for one in story[-1][1].findings if one.blames)
+    assert re.search(r": in \d+ seconds on web-1, never", words)
+
+
+def test_the_rate_of_what_is_counted_by_seconds_is_no_percentage_of_requests() -> None:
+    known = next(kind for kind in known_kinds(KNOBS) if kind.template.level == "ERROR")
+    world, _ = told(Fault("more", times=((known.key, 20.0),)))
+    windows = [
+        replace(one, templates=(known.template.model_copy(update={"by_second": True}),)) for one in world.windows
+    ]
+    words = next(one.words for one in replay(world.trial, windows)[-1][1].findings if one.blames)
+    assert re.search(r" per 100 requests against [\d.]+ per 100 requests\)", words)

@@ -155,10 +155,9 @@ def _starts(session: RolloutSession, caveats: Caveats) -> list[Finding]:
 def _shared(session: RolloutSession) -> list[Finding]:
     found = []
     for one in shared_troubles(session):
-        words = (
-            f"{_what(one)} on {listed(one.hosts)} with the old release too "
-            f"({share(session, one.here)} here, {share(session, one.there)} there): not this release"
-        )
+        here, there = (share(session, one.unit, rate) for rate in (one.here, one.there))
+        hosts = f"on {listed(one.hosts)} with the old release too"
+        words = f"{_what(one)} {hosts} ({here} here, {there} there): not this release"
         finding = Finding(
             one.unit, "shared-trouble", False, words, unit=one.unit, text=one.text,
             rate_here=one.here, rate_there=one.there, holds=True, per=per(session, one.unit), excuse="shared",
@@ -206,8 +205,8 @@ def _silence(session: RolloutSession, caveats: Caveats) -> list[Finding]:
             continue
         here, there = session.rates_of(name)
         words = (
-            f"{about.level or 'record'} '{headline(about.text)}' has gone quiet: {share(session, here)} "
-            f"on {listed(session.new_hosts)}, {share(session, there)} on the old servers"
+            f"{about.level or 'record'} '{headline(about.text)}' has gone quiet: {share(session, name, here)} "
+            f"on {listed(session.new_hosts)}, {share(session, name, there)} on the old servers"
         )
         unit = f"silence:{about.key}"
         finding = Finding(

@@ -53,6 +53,7 @@ class Counting:
         self._restless = catalogue.restless()
         self.edges = edges
         self._templates: dict[str, Template] = {}
+        self._by_second: set[str] = set()
         self._units: dict[str, str] = {}
         self._found: dict[str, int] = {}
         self._new_units: set[str] = set()
@@ -69,6 +70,8 @@ class Counting:
         for template in sorted(templates, key=lambda one: one.key):
             if template.key not in self._templates:
                 self._templates[template.key] = template
+            # What was told last: a file's first lines don't show yet whether its records carry ids.
+            (self._by_second.add if template.by_second else self._by_second.discard)(template.key)
 
     def of_host(self, seen: HostWindow, *, new: bool) -> Iterator[Counted]:
         """What one host did in one window. `new`: it runs the new release, so what starts always say is left out."""
@@ -96,6 +99,12 @@ class Counting:
         entry = self._catalogue.entries.get(key)
         template = self._templates.get(key)
         return entry.level if entry else template.level if template else ""
+
+    def by_second(self, unit: str) -> bool:
+        """Whether what is counted of it are seconds rather than requests, for words alone."""
+        if unit == ERRORS:
+            return any(band_of(self.level(key)) == "error" for key in self._by_second)
+        return unit in self.about and self.about[unit].key in self._by_second
 
     def unit_of(self, key: str) -> str:
         """The same for ever, once the key's text was told."""

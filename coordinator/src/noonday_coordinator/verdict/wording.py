@@ -51,9 +51,16 @@ def _subject(session: RolloutSession, unit: Unit) -> str:
 
 
 def _where(session: RolloutSession, unit: Unit) -> str:
-    total = sum(unit.new_hosts.values())
-    one, many = ("request", "requests") if session.by_requests and unit.about.kind != "restarts" else ("time", "times")
-    return f"{total} {one if total == 1 else many} on {listed(unit.new_hosts)}"
+    return f"{_episodes(session, unit, sum(unit.new_hosts.values()))} on {listed(unit.new_hosts)}"
+
+
+def _episodes(session: RolloutSession, unit: Unit, total: int) -> str:
+    plural = "" if total == 1 else "s"
+    if not session.by_requests or unit.about.kind == "restarts":
+        return f"{total} time{plural}"
+    if session.counting.by_second(unit.about.unit):
+        return f"in {total} second{plural}"
+    return f"{total} request{plural}"
 
 
 def _elsewhere(session: RolloutSession, unit: Unit, rates: tuple[float, float]) -> str:
@@ -69,9 +76,10 @@ def _elsewhere(session: RolloutSession, unit: Unit, rates: tuple[float, float]) 
     where = f"on {servers}" if olds else "before"
     if there <= 0:
         return f"none {where} meanwhile"
+    said, said_there = (share(session, unit.about.unit, rate) for rate in (here, there))
     if unit.crosses:
-        return f"{here / there:.1f} times as often as {where} ({share(session, here)} against {share(session, there)})"
-    return f"{share(session, here)} against {share(session, there)} {where}"
+        return f"{here / there:.1f} times as often as {where} ({said} against {said_there})"
+    return f"{said} against {said_there} {where}"
 
 
 def _tail(unit: Unit, seen: Opinion) -> str:
@@ -88,9 +96,11 @@ def _caveat(seen: Opinion) -> str:
     return f"; a caveat, {seen.mark.status} by {seen.mark.by or 'a person'}"
 
 
-def share(session: RolloutSession, rate: float) -> str:
-    """A rate as people say it."""
-    return f"{figure(100 * rate)} %" if session.by_requests else f"{figure(60 * rate)} a minute"
+def share(session: RolloutSession, unit: str, rate: float) -> str:
+    """A unit's rate as people say it."""
+    if not session.by_requests:
+        return f"{figure(60 * rate)} a minute"
+    return f"{figure(100 * rate)} {'per 100 requests' if session.counting.by_second(unit) else '%'}"
 
 
 def headline(text: str) -> str:

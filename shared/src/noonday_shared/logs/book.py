@@ -14,7 +14,7 @@ MOST_KEYS = 20_000
 @dataclass(slots=True, eq=False)
 class Seen:
     """One kind of record. `told`: records when its counts were last told; -1 before its template was. `again`: how
-    often the template is still to be told."""
+    often the template is still to be told. `seconds`: of the episodes, those that are no request known by its id."""
 
     key: str
     level: str
@@ -23,6 +23,7 @@ class Seen:
     first: float
     records: int = 0
     episodes: int = 0
+    seconds: int = 0
     second: int = -1
     told: int = -1
     again: int = 0
@@ -64,6 +65,7 @@ class Book:
         if seen.second != int(now):
             seen.second = int(now)
             seen.episodes += 1
+            seen.seconds += 1
 
     def wants_sample(self, seen: Seen) -> bool:
         return self._samples.wanted(len(seen.samples), seen.level)

@@ -132,6 +132,7 @@ def _template(seen: Seen) -> Template:
         text=seen.text,
         first_seen=seen.first,
         samples=tuple(seen.samples),
+        by_second=2 * seen.seconds > seen.episodes,
     )
 
 

@@ -43,6 +43,8 @@ class Template(Wire):
     text: str = Field(max_length=2048)
     first_seen: Instant
     samples: tuple[Annotated[str, Field(max_length=4096)], ...] = Field(default=(), max_length=3)
+    by_second: bool = False
+    """Whether most of its episodes so far are seconds, since its records carry no request's id."""
 
 
 Count = tuple[Tally, Tally]
