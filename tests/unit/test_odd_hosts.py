@@ -581,3 +581,19 @@ def test_after_a_backup_was_put_back_nobody_is_brought_to_what_may_be_long_over(
     story.state = replace(story.state, restored_at=story.now)
     assert story.settle() == []
     assert drift(story) == {}
+
+
+def test_a_host_that_forgot_what_was_proven_and_can_not_prove_it_again_is_shown_with_its_trouble() -> None:
+    story = Story(examine=0)
+    story.deploy()
+    done(story)
+    story.takes("web-2", Outcome.FAILED, proven=None, in_service=False)
+    assert drift(story) == {"web-2": "has 1.1.0, which was not proven to run there: warm-up: GET /: 503"}
+    assert story.passing(3600.0) == []
+    story.ask(c.Reconcile("web", story.policy))
+    assert story.rollout.members == ("web-2",)
+
+
+def test_percentages_are_of_the_hosts_that_are_there() -> None:
+    story = away(Story(4, offline="skip", max_unavailable="50%"), "web-1")
+    assert plan_deploy(story.state, story.view, story.policy, NEW.version, now=story.now).limit == 1

@@ -10,7 +10,7 @@ from noonday_coordinator.core.events import End
 from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.core.restored import knows_more
 from noonday_coordinator.core.state import App, AppOnHost, Host, HostState, Rollout, State
-from noonday_shared.messages import Goal
+from noonday_shared.messages import Goal, Outcome
 from noonday_shared.names import ReleaseRef
 
 
@@ -50,9 +50,15 @@ def _look(state: State, app: App, host: Host, record: ReleaseRef) -> Astray | No
         or (report.live == record.id and report.proven == record)
     ):
         return None
-    serves = f"serves {_version(report.live)} instead of {record.version}" if report.live else f"has no {app.name} yet"
     why, by_itself = _why(state, app, host, on_host)
+    serves = _serves(app, report.live, record)
     return Astray(host.name, report.live, f"{serves}: {why}", by_itself and not host.drained_by, host.drained_by)
+
+
+def _serves(app: App, live: str, record: ReleaseRef) -> str:
+    if live == record.id:
+        return f"has {record.version}, which was not proven to run there"
+    return f"serves {_version(live)} instead of {record.version}" if live else f"has no {app.name} yet"
 
 
 def _why(state: State, app: App, host: Host, on_host: AppOnHost) -> tuple[str, bool]:
@@ -61,6 +67,9 @@ def _why(state: State, app: App, host: Host, on_host: AppOnHost) -> tuple[str, b
     member = last.hosts[host.name] if last else None
     if last and member and member.state in (HostState.FAILED, HostState.REVERTED, HostState.LOST):
         return f"{last.id} failed there: {member.reason.rstrip('.')}", False
+    told = on_host.assigned is not None and on_host.assigned.goal is Goal.SERVING
+    if report is not None and told and report.outcome in (Outcome.FAILED, Outcome.REVERTED):
+        return str(report.trouble or "its last step failed").rstrip("."), False
     if report is not None and report.proven is not None and report.live != report.proven.id:
         return f"changed by hand, since {report.proven.version} was last proven there", False
     if last is None:

@@ -144,8 +144,8 @@ class Policy(Settings):
     unreachable_after: Seconds = Field(default=30.0, description="silence after which a host counts as unreachable")
 
     def limit(self, total: int, absent: int = 0) -> int:
-        """Hosts that may be taken out of the load balancer at once, of `total` without the `absent` ones: the strictest
-        of the limits, maybe below 1."""
+        """Hosts that may be taken out of the load balancer at once: the strictest of the limits, maybe below 1. The
+        `absent` ones of `total` carry no load, so percentages of those out are of the others."""
         spare = total - absent - share_of(self.min_healthy, total, up=True)
         shares = self.max_unavailable if isinstance(self.max_unavailable, tuple) else (self.max_unavailable,)
-        return min(*(share_of(share, total) for share in shares), spare)
+        return min(*(share_of(share, total - absent) for share in shares), spare)
