@@ -9,14 +9,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import demo_load, first_work, hosts, idle, logs
+from bench import demo_load, first_work, hosts, idle, logs, restart
 from bench.figures import Figure, keep, show
 from examples.webshop.server import APP
 from examples.webshop.signals import Asked, end_in_order
 from examples.webshop.world import Shape, World, world
 from noonday_shared.errors import NoondayError, Temporary
 
-PARTS = ("demo", "logs", "hosts", "first", "idle")
+PARTS = ("demo", "logs", "restart", "hosts", "first", "idle")
 
 
 def main() -> int:
@@ -45,7 +45,10 @@ def _measure(parts: tuple[str, ...] | list[str]) -> list[Figure]:
     if "logs" in parts:
         _say("Measuring: logs")
         figures += logs.measure(logs.data_folder())
-    wanted = [part for part in PARTS[2:] if part in parts]
+    if "restart" in parts:
+        _say("Measuring: restart")
+        figures.append(restart.measure())
+    wanted = [part for part in PARTS[3:] if part in parts]
     if not wanted:
         return figures
     _say("A fleet without load, for the other figures:")
