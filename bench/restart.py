@@ -54,8 +54,8 @@ def measure(times: int = 3) -> Figure:
     return Figure(
         name=f"a coordinator restarted, {ROLLOUTS} rollouts ({records} records) in its log",
         bar=f"{BAR:g} s at most to its first order",
-        ours=f"{_median(again, 'first'):.2f} s (worst {worst:.2f} s of {times}), {_median(again, 'cpu'):.2f} s of it CPU; "
-        f"its API after {_median(again, 'api'):.2f} s; {_median(again, 'megabytes'):.0f} MB",
+        ours=f"{_median(again, 'first'):.2f} s (worst {worst:.2f} s of {times}), {_median(again, 'cpu'):.2f} s of it "
+        f"CPU; its API after {_median(again, 'api'):.2f} s; {_median(again, 'megabytes'):.0f} MB",
         reached=worst <= BAR,
         peer=f"with one rollout: {_median(empty, 'first'):.2f} s, {_median(empty, 'megabytes'):.0f} MB; all of the log "
         f"read, as once after an upgrade: {whole.first:.2f} s",

@@ -16,6 +16,8 @@ import pytest
 from pika.exceptions import ChannelClosedByBroker
 
 from noonday_coordinator.api import models as m
+from noonday_coordinator.core.events import CoordinatorStarted
+from noonday_coordinator.store.event_log import EventLog
 from noonday_shared import topology
 from noonday_shared.errors import BadInput
 from noonday_shared.keys import SigningKey
@@ -163,3 +165,17 @@ def has_queue(rabbitmq: RabbitMQ, host: str) -> bool:
         except ChannelClosedByBroker:
             return False
     return True
+
+
+def test_a_log_that_was_changed_keeps_it_from_starting_and_the_audit_says_where(tmp_path: Path) -> None:
+    coordinator = unconnected(tmp_path)
+    log = coordinator.made.config.parent / "data" / "events.sqlite"
+    with closing(EventLog.open(log)) as made:
+        made.append([CoordinatorStarted(term) for term in range(1, 5)], at=1.0, by="coordinator")
+    with closing(sqlite3.connect(log)) as raw, raw:
+        raw.execute("UPDATE events SET by = 'nobody' WHERE seq = 3")
+    before = log.read_bytes()
+    words = refused_start(coordinator)
+    assert "Record 3 of the event log is not as it was written" in words
+    assert f"noonday audit --log {log}" in words
+    assert log.read_bytes() == before
