@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PACKAGES := shared agent coordinator
 
-.PHONY: demo simulate test check chaos soak bench bench-verdict lock clean help
+.PHONY: demo simulate test check chaos soak agent-memory bench bench-verdict lock clean help
 
 help:
 	@echo "make demo    release a web shop at noon, on this machine (KEEP=1 leaves it running)"
@@ -13,6 +13,7 @@ help:
 	@echo "make check   formatting, lint, types, import contracts"
 	@echo "make chaos   what make test has no time for: kills at every point, long partitions, a broker in every trouble"
 	@echo "make soak    200 rollouts of 100 MB in a row, with faults and load (ARGS='--rollouts 20 --size 10' is quick)"
+	@echo "make agent-memory   100 releases of 100 MB, and what two agents keep of them"
 	@echo "make simulate   10,000 rollouts in worlds that break, on a clock that jumps (SEED=7: one, with its history)"
 	@echo "make bench   what we claim, measured beside what you would pick instead"
 	@echo "make bench-verdict   the verdict beside other rules, on the same rollouts (ARGS='--worlds 5 --faults 5' is quick)"
@@ -40,6 +41,9 @@ chaos: $(READY)
 
 soak: $(READY)
 	@PYTHONPATH=tests:. $(BIN)/python -m soak.run $(ARGS)
+
+agent-memory: $(READY)
+	@PYTHONPATH=tests:. $(BIN)/python -m soak.agent_memory $(ARGS)
 
 bench: $(READY)
 	@packaging/install-tools.sh sshd:openssh-server ssh:openssh-client

@@ -203,9 +203,9 @@ class Fleet(Commands):
     def in_service(self, app: str = "web") -> set[str]:
         return {host for host, place in self.places(app).items() if place.startswith("UP")}
 
-    def load(self, app: str = "web", clients: int = 3) -> KeepAliveLoad:
+    def load(self, app: str = "web", clients: int = 3, path: str = "/") -> KeepAliveLoad:
         """Clients that ask through HAProxy in a `with` block, and count what fails."""
-        return KeepAliveLoad(self.ports[app], clients)
+        return KeepAliveLoad(self.ports[app], clients, path)
 
     # The whole
 

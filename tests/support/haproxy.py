@@ -126,8 +126,9 @@ def fetch(port: int, path: str = "/", cookie: str = "") -> tuple[int, str, str]:
 class KeepAliveLoad:
     """A few clients that ask again and again, each on its one connection, and count what fails."""
 
-    def __init__(self, port: int, clients: int = 4) -> None:
+    def __init__(self, port: int, clients: int = 4, path: str = "/") -> None:
         self._port = port
+        self._path = path
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(clients)]
         self._lock = threading.Lock()
@@ -153,7 +154,7 @@ class KeepAliveLoad:
         link = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
         while not self._stop.wait(0.005):
             try:
-                link.request("GET", "/")
+                link.request("GET", self._path)
                 answer = link.getresponse()
                 answer.read()
                 self._count("" if answer.status == http.HTTPStatus.OK else f"status {answer.status}")
