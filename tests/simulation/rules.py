@@ -175,9 +175,9 @@ class Rules(Excuses):
         if any(one.serves_well for one in others):
             return
         decided = self._assigned_at.get((host.name, effect.generation), 0.0)
-        lately = [one for one in others if self._down_since.get(one.name, 0.0) > decided - STALE]
-        by_us = [one for one in others if one.out_cause in ("us", "operator")]
-        if not lately or len(by_us) == len(others):
+        alone = [one for one in others if one.out_cause not in ("us", "operator")]
+        lately = [one for one in alone if self._down_since.get(one.name, self._clock.now()) > decided - STALE]
+        if not lately:
             raise Broken(f"rule 1: {host.name} was the last host in service and was drained")
 
     def _once(self, host: SimulatedHost, kind: str, what: str, generation: int) -> None:

@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -100,6 +100,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--seed", type=int, help="only this one, with its history")
     parser.add_argument("--broken", choices=sorted(BROKEN), help="with code that is broken on purpose")
+    parser.add_argument("--within", type=float, default=86_400.0, help="seconds after which no more are begun")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
@@ -108,7 +109,7 @@ def main() -> int:
             return _one(options.seed)
     if options.broken:
         return _search(options.broken, options.first)
-    return _many(options.rollouts, options.first, options.processes)
+    return _many(options.rollouts, options.first, options.processes, options.within)
 
 
 def _one(seed: int) -> int:
@@ -136,10 +137,14 @@ def _search(name: str, first: int) -> int:
     return 1
 
 
-def _many(rollouts: int, first: int, processes: int) -> int:
+def _many(rollouts: int, first: int, processes: int, within: float) -> int:
     began, total = time.monotonic(), Tally()
+
+    def more() -> bool:
+        return total.rollouts < rollouts and time.monotonic() - began < within
+
     with ProcessPoolExecutor(processes) as pool:
-        for tally in _in_turn(pool, first, processes, lambda: total.rollouts < rollouts):
+        for tally in _in_turn(pool, first, processes, more):
             total.add(tally)
             for seed, words in tally.failures:
                 print(f"seed {seed}: {words}", flush=True)
@@ -147,9 +152,8 @@ def _many(rollouts: int, first: int, processes: int) -> int:
     return 1 if total.failures else 0
 
 
-def _in_turn(pool: ProcessPoolExecutor, first: int, processes: int, more: object) -> Iterator[Tally]:
+def _in_turn(pool: ProcessPoolExecutor, first: int, processes: int, more: Callable[[], bool]) -> Iterator[Tally]:
     """Batches in the order of their seeds, so that the same call always plays the same seeds."""
-    assert callable(more)
     waiting = [pool.submit(batch, first + n * BATCH, BATCH) for n in range(2 * processes)]
     number = len(waiting)
     while waiting:

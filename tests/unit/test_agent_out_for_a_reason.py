@@ -78,3 +78,16 @@ def test_a_host_that_an_operator_drained_needs_no_such_reason() -> None:
 
 def test_an_app_that_is_not_well_is_not_said_to_be_held_out() -> None:
     assert shown(serving_old(), Seen(healthy=False, in_service=False)).trouble is None
+
+
+def test_a_host_whose_agent_lost_its_memory_while_the_app_was_ill_returns_when_it_is_well() -> None:
+    host = serving_old()
+    host.file.kept = type(host.file.kept)("web")
+    host.agent()
+    host.sick.add(OLD.version)
+    host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=2))
+    host.settle(within=60.0)
+    assert (host.serves, host.runner.journal.outcome) == ("", Outcome.FAILED)
+    host.sick.clear()
+    host.settle(within=60.0)
+    assert (host.serves, host.runner.journal.outcome) == (OLD.id, Outcome.DONE)

@@ -63,7 +63,7 @@ def turn_back(journal: Journal, attempt: Attempt, why: Trouble, now: float) -> J
         case Way.BACK | Way.STRANDED | Way.RESUME:
             return _strand(journal, attempt, why, now)
         case Way.ADOPT if attempt.stage in (Stage.PROVE, Stage.WARM_UP):
-            return move(journal, replace(attempt, way=Way.FORWARD), Stage.PRE_ACTIVATE, now)
+            return move(journal, replace(attempt, way=Way.FORWARD, adopted=True), Stage.PRE_ACTIVATE, now)
         case Way.ADOPT:
             return _strand(journal, attempt, why, now)
         case Way.FORWARD if attempt.stage in (Stage.PREPARE, Stage.PRE_ACTIVATE):
@@ -106,8 +106,8 @@ def _go_back(journal: Journal, attempt: Attempt, why: Trouble, now: float) -> Jo
         return move(journal, attempt, Stage.RETURN, now)
     if attempt.previous:
         return move(journal, attempt, Stage.DRAIN, now)
-    if attempt.target is not None and attempt.target == journal.proven:
-        # It was well here before: its restart is behind it, and it is let in as soon as it is well again.
+    if attempt.target is not None and (attempt.adopted or attempt.target == journal.proven):
+        # It was here before: its restart is behind it, and it is let in as soon as it is well again.
         return _strand(journal, replace(attempt, previous=attempt.target.id, home=True), why, now)
     text = f"{why.text} There is no previous release to go back to, so the host stays out of the load balancer."
     trouble = Trouble(why.rule, why.step, text, why.next_action or "mend the release and deploy it again")

@@ -31,6 +31,10 @@ def valid_until(state: State, view: View, host: str, app: str, now: float, longe
             return now
         case HostState.FAILED if on_host.assigned_at < member.since:
             return now  # what it was told before it was given up on; what it was told since holds
+        case _ if _would_leave(on_host):
+            # It served this already and lost it, as when its disk was put back. Others may have, at the same time.
+            room = state.active(app) is None and _may_return(state, view, rollout, host, now)
+            return now + min(longest, rollout.policy.unreachable_after) if room else now
         case _:
             return now + longest
 
@@ -46,13 +50,22 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
     out = sum(not one.in_service or _working(one) for one in on_hosts.values())
     waiting = [
         name
-        for name in rollout.in_state(HostState.LOST, HostState.FAILED)
+        for name in rollout.members
         if name in on_hosts
+        and (rollout.hosts[name].state in (HostState.LOST, HostState.FAILED) or _would_leave(on_hosts[name]))
         and on_hosts[name].in_service
         and not _taken(on_hosts[name])
         and heard(view, rollout, name, now)
     ]
     return host in waiting[: max(limit - out, 0)]
+
+
+def _would_leave(on_host: AppOnHost) -> bool:
+    """Whether what it was told last would take it out of service, since it serves something else."""
+    assigned, report = on_host.assigned, on_host.report
+    if assigned is None or assigned.release is None or report is None:
+        return False
+    return on_host.in_service and report.live != assigned.release.id
 
 
 def _taken(on_host: AppOnHost) -> bool:
