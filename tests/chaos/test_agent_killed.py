@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from chaos.caught import ALL, LONG
 
 from noonday_agent.core.journal import HOOKS, Journal, Stage, Way
 from noonday_agent.core.ways import STAGES
@@ -25,7 +26,7 @@ from support.fleet_host import FleetHost
 from support.stand_in import StandIn, journal_of, settled
 
 MOMENTS = ("before", "after")
-ALL = {"web-1", "web-2", "web-3"}
+later = pytest.mark.skipif(not LONG, reason="takes half a minute: make chaos")
 HOOKS_RUN = [Stage.PRE_ACTIVATE, Stage.POST_ACTIVATE, Stage.POST_RETURN]
 
 
@@ -130,10 +131,20 @@ PREPARING = ["taken:prepared", *around(Way.PREPARE, STAGES[Way.PREPARE])]
 LEAVING = ["taken:out", *around(Way.LEAVE, STAGES[Way.LEAVE])]
 COMING_BACK = around(Way.RESUME, STAGES[Way.RESUME])
 GOING_BACK = around(Way.BACK, STAGES[Way.BACK])
+ADOPTING = around(Way.ADOPT, STAGES[Way.ADOPT])
 RENEWING = around(Way.RENEW, STAGES[Way.RENEW])
 EFFECTS = [[point] for point in around(Way.FORWARD, (Stage.SWITCH, Stage.RESTART, Stage.RETURN))]
 
-POINTS = (*EVERY_STEP, *around(Way.FORWARD, HOOKS_RUN), *PREPARING, *LEAVING, *COMING_BACK, *RENEWING, *GOING_BACK)
+POINTS = (
+    *EVERY_STEP,
+    *around(Way.FORWARD, HOOKS_RUN),
+    *PREPARING,
+    *LEAVING,
+    *COMING_BACK,
+    *ADOPTING,
+    *RENEWING,
+    *GOING_BACK,
+)
 """All of these; compared with the code by `test_crash_points`."""
 
 
@@ -240,4 +251,21 @@ def test_agents_killed_while_they_restart_an_old_release_for_comparison_serve_it
         assert (end.outcome, end.proven, end.out_by_us, end.trouble) == (Outcome.DONE, serving.ref, False, None)
         assert (host.web.live, host.web.answers) == (live, serving.ref.version)
         assert host.web.starts == [*starts, serving.ref.version]
+    assert scene.fleet.in_service() == ALL
+
+
+@pytest.mark.timeout(300)
+@later
+def test_agents_without_a_journal_that_are_killed_while_they_take_over_what_runs_restart_nothing(scene: Scene) -> None:
+    serving, starts = scene.serving, [host.web.starts for host in scene.victims]
+    for host in scene.victims:
+        host.stop_agent()
+        (host.state_dir / "apps" / "web.json").unlink()
+        host.start_agent()
+    with scene.fleet.load(clients=1) as load:
+        ends = scene.say(Goal.SERVING, serving, ADOPTING)
+        load.after(5)
+    assert load.failures == []
+    assert [(end.outcome, end.proven, end.out_by_us) for end in ends] == [(Outcome.DONE, serving.ref, False)] * 2
+    assert [host.web.starts for host in scene.victims] == starts
     assert scene.fleet.in_service() == ALL

@@ -40,8 +40,8 @@ SIMULATED = {
 }
 """Not killed for real, and why not. The simulation lets coordinators die in any append, before and after it is kept."""
 
-NO_ATTEMPT_OF_ITS_OWN = {Way.ADOPT, Way.STRANDED}
-"""Ways whose stages are those of others: killed there by the simulation."""
+NOT_ASKED_FOR = {Way.STRANDED}
+"""Ways that no assignment asks for: the simulation kills agents there."""
 
 
 def test_the_points_in_the_code_are_those_that_are_known_here() -> None:
@@ -51,7 +51,7 @@ def test_the_points_in_the_code_are_those_that_are_known_here() -> None:
 
 
 def test_a_test_kills_an_agent_before_and_after_every_stage_of_the_ways_that_assignments_ask_for() -> None:
-    possible = {f"around:{way}:{stage}" for way in set(Way) - NO_ATTEMPT_OF_ITS_OWN for stage in STAGES[way]}
+    possible = {f"around:{way}:{stage}" for way in set(Way) - NOT_ASKED_FOR for stage in STAGES[way]}
     assert {point for point in agent.POINTS if point.startswith("around:")} == possible
     assert {point for point in agent.POINTS if point.startswith("taken:")} == {f"taken:{goal}" for goal in Goal}
 

@@ -122,11 +122,11 @@ def test_an_agent_cut_off_with_a_bad_release_brings_the_old_one_back_by_itself(f
     assert starts(fleet) == {**before, "web-1": back}
 
 
-@pytest.mark.parametrize("seconds", CUTS)
+@pytest.mark.parametrize("seconds", [2.0, 100.0] if LONG else [2.0])
 def test_a_coordinator_cut_off_while_a_host_works_blames_nobody_and_goes_on(seconds: float, fleet: Fleet) -> None:
     version, before = fleet.push(), starts(fleet)
     canary = fleet.host("web-1")
-    # Both deadlines pass in the long cut: that nothing was heard is the cable's fault.
+    # In the long cut its time passes, and the minute's grace: that nothing was heard is the cable's fault.
     fleet.policy(prepare_within=20, host_within=20)
     with fleet.load(clients=1) as load:
         rollout = fleet.begin(version)

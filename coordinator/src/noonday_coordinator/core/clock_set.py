@@ -64,6 +64,7 @@ def _rollout(rollout: Rollout, by: float) -> Rollout:
         stage_since=_later(rollout.stage_since, by),
         deadline=_later(rollout.deadline, by),
         paused_at=_later(rollout.paused_at, by),
+        resumed_at=_later(rollout.resumed_at, by),
         hosts={name: _member(member, by) for name, member in rollout.hosts.items()},
     )
 
