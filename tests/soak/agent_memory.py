@@ -50,7 +50,7 @@ class Cost:
 
 
 def measure(fleet: Fleet, releases: int, size: int, say_every: int = 10) -> bool:
-    """Prints; whether every agent ended as small as it began. `size`: bytes of each release, that nothing compresses."""
+    """Prints; whether every agent ended as small as it began. `size`: bytes of each release, incompressible."""
     ballast = random.Random(1).randbytes(size)
     pids = {host.name: host.agent_pid for host in fleet.hosts}
     fleet.policy(prepare_within=300, host_within=90)
