@@ -88,6 +88,7 @@ def story() -> Iterator[tuple[str, e.Event]]:
     yield "bob", e.LogsWatched("web", START + 5000)
     yield "coordinator", e.ReleasePruned("web", BAD)
     yield "admin", e.HostRemoved("web-3")
+    yield "coordinator", e.ClockSet(-7200.0)
     yield "restore", e.LogRestored(START + 6000, 1_780_006_000, 1_780_006_000_000)
     yield "coordinator", e.CoordinatorStarted(1_780_006_001)
 

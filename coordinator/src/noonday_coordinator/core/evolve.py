@@ -27,9 +27,8 @@ def evolve(state: State, record: e.Record) -> State:
             return replace(state, term=term)
         case e.ClockSet(by):
             return moved(state, by)
-        case e.LogRestored(_, term, generation):
-            last = max(state.generation, generation)
-            return replace(state, term=max(state.term, term), generation=last, restored_at=record.at)
+        case e.LogRestored() as event:
+            return _put_back(state, record, event)
         case e.ReleasePushed() | e.ReleasePruned() | e.ReleaseUnblocked() | e.LogsWatched() as event:
             return _app_event(state, record, event)
         case e.CaveatMarked() | e.CaveatForgotten() as event:
@@ -40,6 +39,23 @@ def evolve(state: State, record: e.Record) -> State:
             return _ended(state, record, event)
         case _ as event:
             return _with_rollout(state, _rollout_event(state.rollouts[event.rollout], record, event))
+
+
+def _put_back(state: State, record: e.Record, event: e.LogRestored) -> State:
+    hosts = {
+        name: replace(host, apps={app: replace(one, from_backup=True) for app, one in host.apps.items()})
+        for name, host in state.hosts.items()
+    }
+    return replace(
+        state,
+        term=max(state.term, event.term),
+        generation=max(state.generation, event.generation),
+        hosts=hosts,
+        rollouts={
+            name: replace(one, from_backup=True) if one.end is None else one for name, one in state.rollouts.items()
+        },
+        restored_at=record.at,
+    )
 
 
 def fold(records: list[e.Record], state: State | None = None) -> State:
@@ -70,7 +86,7 @@ def _host_event(state: State, record: e.Record, event: HostEvent) -> State:
         case e.HostUndrained():
             host = replace(host, drained_by="")
         case e.Assigned():
-            on_host = replace(host.app(event.app), assigned=event, assigned_at=record.at)
+            on_host = replace(host.app(event.app), assigned=event, assigned_at=record.at, from_backup=False)
             host = replace(host, apps=_put(host.apps, event.app, on_host))
             state = replace(state, generation=max(state.generation, event.generation))
         case e.HostReported():

@@ -13,31 +13,26 @@ from noonday_coordinator.core.view import View
 def is_stale(state: State, view: View, host: str, on_host: AppOnHost) -> bool:
     """Whether the host may follow an assignment of which the log knows nothing, or is known to: then what the log says
     is not said again."""
-    return _is_older(state, on_host) and (host not in view.last_seen or knows_more(state, on_host))
+    return on_host.from_backup and (host not in view.last_seen or knows_more(state, on_host))
 
 
 def knows_more(state: State, on_host: AppOnHost) -> bool:
     """Whether the host follows an assignment of which the log knows nothing."""
-    if state.restored_at == 0 or on_host.assigned_at >= state.restored_at or on_host.report is None:
+    assigned, report = on_host.assigned, on_host.report
+    if report is None or not (on_host.from_backup or (assigned is None and state.restored_at)):
         return False
-    return on_host.report.generation > (on_host.assigned.generation if on_host.assigned else 0)
+    return report.generation > (assigned.generation if assigned else 0)
 
 
 def is_awaited(state: State, view: View, rollout: Rollout, now: float) -> bool:
     """Whether a host of the rollout was not heard yet: nothing is decided before, while hosts may be silent."""
-    unheard = any(name not in view.last_seen and _is_older(state, one) for name, one in _members(state, rollout))
-    return (
-        rollout.started_at < state.restored_at
-        and unheard
-        and now < view.listens_since + rollout.policy.unreachable_after
-    )
+    unheard = any(name not in view.last_seen and one.from_backup for name, one in _members(state, rollout))
+    return rollout.from_backup and unheard and now < view.listens_since + rollout.policy.unreachable_after
 
 
 def give_up(state: State, rollout: Rollout) -> list[RolloutEnded]:
     """The end of a rollout of the backup's time whose hosts were told more than the log knows."""
-    if rollout.started_at >= state.restored_at:
-        return []
-    gone = [name for name, one in _members(state, rollout) if knows_more(state, one)]
+    gone = [name for name, one in _members(state, rollout) if knows_more(state, one)] if rollout.from_backup else []
     if not gone:
         return []
     why = (
@@ -49,7 +44,3 @@ def give_up(state: State, rollout: Rollout) -> list[RolloutEnded]:
 
 def _members(state: State, rollout: Rollout) -> list[tuple[str, AppOnHost]]:
     return [(name, state.hosts[name].app(rollout.app)) for name in rollout.members if name in state.hosts]
-
-
-def _is_older(state: State, on_host: AppOnHost) -> bool:
-    return on_host.assigned is not None and on_host.assigned_at < state.restored_at

@@ -49,6 +49,8 @@ class AppOnHost:
     reported_at: float = 0.0
     unhealthy_since: float = 0.0
     """0 while it is well, or not known."""
+    from_backup: bool = False
+    """What it was told last is known from a backup: it may have been told more."""
 
     @property
     def in_service(self) -> bool:
@@ -160,6 +162,8 @@ class Rollout:
     """How often a host could not take the release, over the whole rollout; those that were sick before don't count."""
     at_end: Mapping[str, AppOnHost] = field(default_factory=dict)
     """By host: how it was when the rollout ended; empty before."""
+    from_backup: bool = False
+    """It was under way when the backup was made from which the log was put back."""
 
     @property
     def members(self) -> tuple[str, ...]:
