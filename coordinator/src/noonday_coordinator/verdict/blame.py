@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from noonday_coordinator.core.caveats import Mark
-from noonday_coordinator.statistics.eprocess import EProcess
-from noonday_coordinator.statistics.grid import MODEST
+from noonday_coordinator.statistics.accustomed import NOTHING, Accustomed
 from noonday_coordinator.statistics.spending import band_of, log_threshold
 from noonday_coordinator.statistics.window import Window as Counts
 from noonday_coordinator.verdict.catalogue import Entry
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 
 _BESIDE = 5.0
 """Odds that a record comes beside the known one it is like, which goes on as ever, and not in its place."""
+_NEARLY = 10.0
+"""Times as high as they are the odds of something known would be enough: until then it holds."""
 PRESENT = 60.0
 """Seconds within which it must have shown again."""
 ALLOWANCE = 5
@@ -60,7 +61,7 @@ def opinion(session: RolloutSession, unit: Unit, caveats: Caveats) -> Opinion:
         return Opinion(excuse="caveat", nearest=nearest, mark=mark)
     if not unit.crosses:
         rare = _rare_but_new(session, unit) and not (found and reworded(session, unit, found[0]))
-        return Opinion(holds=rare, nearest=nearest)
+        return Opinion(holds=rare or _nearly(session, unit), nearest=nearest)
     if rises_elsewhere(session, unit):
         return Opinion(holds=True, excuse="shared", nearest=nearest)
     if found and reworded(session, unit, found[0]):
@@ -81,6 +82,16 @@ def _rare_but_new(session: RolloutSession, unit: Unit) -> bool:
     if unit.about.known or unit.y or band_of(unit.about.level) != "error" or unit.alpha == 0:
         return False
     return unit.last_seen > session.ends - QUIET
+
+
+def _nearly(session: RolloutSession, unit: Unit) -> bool:
+    """Something known that comes so often that it may well be the release, but in a hundred rollouts is luck once."""
+    if not (unit.about.known and unit.alpha and unit.enough) or band_of(unit.about.level) == "other":
+        return False
+    if unit.log_e < log_threshold(unit.alpha) - math.log(_NEARLY) or unit.last_seen <= session.ends - PRESENT:
+        return False
+    explained = session.twins.explain(unit, session.past, session.policy.least_new_errors)
+    return not explained and not rises_elsewhere(session, unit)
 
 
 def rises_elsewhere(session: RolloutSession, unit: Unit) -> bool:
@@ -114,14 +125,17 @@ def reworded(session: RolloutSession, unit: Unit, known: Entry) -> bool:
     new, old = session.new_hosts, len(session.old_hosts - session.new_hosts)
     burst = session.past.burst(name)
     x, y = unit.x + (other.x if other else 0.0), unit.y + (other.y if other else 0.0)
-    process = EProcess.of(session.past.prior(name, new, old), weights=MODEST)
     total = Counts(x / burst, y / burst, *session.exposure["usual"])
     if not total.compares:
         return False
+    expected = session.past.rate_of(name, new) * total.e_c / burst
     known_x = other.x / burst if other else 0.0
-    if known_x and _beside(unit.x / burst, known_x, session.past.rate(name) * total.e_c / burst) >= math.log(_BESIDE):
+    if known_x and _beside(unit.x / burst, known_x, expected) >= math.log(_BESIDE):
         return False
-    return process.update(*total).log_e < log_threshold(unit.alpha)
+    # Judged as the known one would be: what took its place has no more chance to be falsely blamed.
+    record = NOTHING if session.alone else session.past.record(name)
+    process = Accustomed.of(session.past.prior(name, new, old), record=record).update(*total)
+    return process.log_e < log_threshold(min(unit.alpha, session.alpha_of_known(known)))
 
 
 def _beside(new: float, known: float, expected: float) -> float:

@@ -102,6 +102,15 @@ class Past:
             self._rates[unit, host] = self._rate(unit, host)
         return self._rates[unit, host]
 
+    def rate_of(self, unit: str, hosts: Collection[str]) -> float:
+        """What these hosts may be expected to show now: each has its own factor, as far as its episodes tell it."""
+        rate = self.rate(unit)
+        factors = []
+        for host in sorted(hosts):
+            seen, could = self.seen(unit, host)
+            factors.append((seen + self.shape) / (rate * could + self.shape))
+        return rate * sum(factors) / len(factors) if factors else rate
+
     def seen(self, unit: str, host: str = "") -> tuple[float, float]:
         """Episodes and exposure, of one host or of all."""
         if (unit, host) not in self._seen:

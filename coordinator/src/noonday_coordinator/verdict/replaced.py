@@ -22,7 +22,8 @@ def replaced(session: RolloutSession, name: str) -> bool:
     of several that differ by a word or two it may be any."""
     about = session.counting.about[name]
     known = session.units.get(name)
-    due = session.rates_of(name)[1] * session.exposure["usual"][0] / HALF
+    usual = min(session.rates_of(name)[1], session.past.rate_of(name, session.new_hosts))
+    due = usual * session.exposure["usual"][0] / HALF
     found = known.x if known else 0.0
     band = band_of(about.level)
     new = [

@@ -12,6 +12,7 @@ from noonday_coordinator.statistics.silence import Silence
 from noonday_coordinator.statistics.spending import Spending, band_of
 from noonday_coordinator.statistics.window import Window as Counts
 from noonday_coordinator.verdict.arms import STATUSES, WARM_UP, Arms, arms_of, requests_of
+from noonday_coordinator.verdict.catalogue import Entry
 from noonday_coordinator.verdict.conclude import conclude
 from noonday_coordinator.verdict.counting import ERRORS, FAMILIES, About, Counting, Family, exposure_of, family_of
 from noonday_coordinator.verdict.coverage import Coverage
@@ -140,6 +141,10 @@ class RolloutSession:
         once, all_of = self._novelty
         upcoming = self.exposure["usual"][0] / self.past.exposure * all_of if self.past.exposure else 0.0
         return novelty_budget(once, all_of, round(upcoming))
+
+    def alpha_of_known(self, entry: Entry) -> float:
+        """The part that a known kind of record has, or would have if it were none of the seldom ones."""
+        return self._spending.of_known(entry.level) if self._spending.knows(entry.level) else self.policy.sensitivity
 
     def _usual_levels(self) -> list[str]:
         """Of each known kind of record that is no rarity: these share what is spent on known units."""
