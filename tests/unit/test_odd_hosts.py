@@ -179,7 +179,8 @@ def test_a_host_that_is_back_is_prepared_then_drained_and_brought_to_the_release
     assert story.assigned("web-2").goal is Goal.SERVING
     story.takes("web-2")
     assert (story.rollout.end, drift(story)) == (e.End.DONE, {})
-    assert (story.state.app("web").current, story.state.app("web").previous) == (NEW, OLD)
+    app = story.state.app("web")
+    assert (app.current, app.previous, app.recorded) == (NEW, OLD, "r2")
 
 
 def test_it_stays_as_it_is_while_it_is_not_heard_or_where_the_policy_says_so() -> None:
@@ -187,6 +188,15 @@ def test_it_stays_as_it_is_while_it_is_not_heard_or_where_the_policy_says_so() -
     assert story.passing(31.0, silent=["web-2"]) == []
     story = missed(catch_up=False)
     assert story.passing(1.0) == []
+
+
+def test_nobody_is_brought_home_while_the_coordinator_is_cut_off_from_the_broker() -> None:
+    story = missed()
+    story.hear("web-2")
+    story.view = replace(story.view, deaf=True)
+    assert story.settle() == []
+    story.view = replace(story.view, deaf=False)
+    assert story.settle()
 
 
 def test_it_waits_while_another_host_is_out() -> None:

@@ -142,3 +142,21 @@ def test_a_third_version_goes_back_to_the_last_good_one_too() -> None:
     assert half == {"web-1": OTHER, "web-2": OTHER, "web-3": OTHER}
     assert story.rollout.previous == OLD
     assert story.where("web-4") is HostState.WAITING
+
+
+def test_a_host_that_fell_silent_in_the_middle_of_its_step_is_never_left_out() -> None:
+    story = half_rolled(offline="skip")
+    story.now += 40.0
+    for name in ("web-1", "web-2", "web-4"):
+        story.hear(name)
+    with pytest.raises(BadInput, match=r"no report from web-3 \(last seen 40 s ago\)"):
+        story.deploy(OTHER.version, supersede=True)
+    assert story.rollout.end is None
+
+
+def test_a_host_in_the_middle_of_its_step_that_is_no_member_any_more_turns_back_too() -> None:
+    story = half_rolled()
+    story.enroll("web-3", role="db")
+    story.deploy(OTHER.version, supersede=True)
+    assert "web-3" not in story.rollout.members
+    assert (story.assigned("web-3").goal, story.assigned("web-3").release) == (Goal.SERVING, OLD)
