@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import logging
@@ -123,7 +124,8 @@ class Journal:
             process.wait(1.0)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # stuck in the kernel: nothing more can be done
+                process.wait(1.0)
         self._process, self._partial, self._skipping = None, b"", False
 
     def _say(self, why: str) -> None:

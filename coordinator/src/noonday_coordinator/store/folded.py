@@ -60,10 +60,10 @@ class FoldedState:
         self._saving = threading.Thread(target=self._save, args=(state, head), name="folded-state", daemon=True)
         self._saving.start()
 
-    def close(self) -> None:
-        """Wait for what is being written."""
+    def close(self, within: float = 5.0) -> None:
+        """Wait for what is being written, or `within` seconds: what is written only in part is not used."""
         if self._saving is not None:
-            self._saving.join()
+            self._saving.join(within)
 
     def _save(self, state: State, head: Head) -> None:
         body = zlib.compress(_STATE.dump_json(state), 1)
