@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from unittest import mock
 
@@ -55,6 +56,13 @@ def no_end_of_a_step_is_seen() -> list[Patch]:
 def no_signature_is_checked() -> list[Patch]:
     """Rule 6: whoever signed a message, it counts."""
     return [(module, "verified", lambda _envelope, _keys: True) for module in (inbox, envelope)]
+
+
+def an_older_term_counts() -> list[Patch]:
+    """Rule 6: an agent does what a coordinator says that was replaced."""
+    return [
+        (noonday_agent.runner, "take", lambda journal, assignment, **_rest: replace(journal, assignment=assignment))
+    ]
 
 
 def a_restart_done_again() -> list[Patch]:
@@ -119,6 +127,7 @@ BROKEN: dict[str, Callable[[], list[Patch]]] = {
         nothing_is_blocked,
         no_end_of_a_step_is_seen,
         no_signature_is_checked,
+        an_older_term_counts,
         a_restart_done_again,
         hooks_run_again,
         what_the_disk_refused_is_done_again,

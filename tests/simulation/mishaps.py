@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SELF_START = 3.0
 """Seconds until the process manager starts an app that ended."""
+SECOND = 90.0
+"""Seconds in which a second coordinator speaks."""
 AGAIN = 5.0
 """Seconds until a service that could not start is started again."""
 HANGS = 7.0
@@ -143,8 +145,26 @@ class Mishaps:
             case "broker-wiped":
                 world.tell("world", "the broker loses everything")
                 world.broker.wipe()
-            case "second-coordinator":
-                world.second_coordinator(lasts)
+            case "second-coordinator" if coordinator.alive:
+                self._second_coordinator(lasts)
+
+    def _second_coordinator(self, lasts: float) -> None:
+        """The first one only seemed to be gone: it comes back, goes on with what it knew, and is found in the end."""
+        world, asleep = self._world, min(lasts, 60.0)
+        world.tell("world", f"the coordinator's machine stands still for {asleep:g} s, and another one takes over")
+        try:
+            old = world.replace_coordinator()
+        except Died as death:
+            self.died(world.coordinator, str(death))
+            old = world.others[-1]
+        old.doom, old.due = None, NEVER
+
+        def wake() -> None:
+            old.cut(off=False)
+            old.due = world.clock.now()
+            self._until(SECOND, "the coordinator that was replaced is found and stopped", old.kill)
+
+        self._until(asleep, "the coordinator that was replaced goes on as if nothing had been", wake)
 
     def _at_a_host(self, mishap: Mishap, agent: SimulatedAgent, host: SimulatedHost) -> None:
         world, lasts, name = self._world, mishap.lasts, mishap.host

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from simulation.agent import NEVER
@@ -11,6 +12,7 @@ from simulation.trail import Broken
 
 from noonday_coordinator.core import commands as c
 from noonday_coordinator.core.state import Rollout
+from noonday_shared.errors import BadInput, Temporary
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -33,14 +35,26 @@ class Operators:
             "drain": c.DrainHost(wish.host),
             "undrain": c.UndrainHost(wish.host),
             "deploy": c.Deploy("web", world.chance.choice(versions), policy),
+            "supersede": c.Deploy("web", world.chance.choice(versions), policy, supersede=True),
+            "reconcile": c.Reconcile("web", policy),
             "unblock": c.Unblock("web", world.chance.choice(versions)),
             "remove": c.Remove(wish.host),
         }
         taken = world.enroll(wish.host) if wish.kind == "enroll" else world.ask(commands[wish.kind])
         world.mishaps.happened[f"operator: {wish.kind}"] += taken
+        if wish.kind != "enroll":
+            self._ask_the_wrong_one(commands[wish.kind])
         nobody = policy.model_copy(update={"hosts": {"role": "nobody"}})
         if wish.kind == "deploy" and world.ask(c.Deploy("web", versions[0], nobody)):
             raise Broken("rule 7: a host filter that matches nothing was taken")
+
+    def _ask_the_wrong_one(self, command: c.Command) -> None:
+        """Whoever does not know that the coordinator was replaced still gives orders to the old one."""
+        for other in self._world.others:
+            if other.alive and not other.cut_off:
+                with suppress(BadInput, Temporary):
+                    other.ask(command)
+                    self._world.tell("operator", f"{type(command).__name__}, to the coordinator that was replaced")
 
     def mend(self) -> None:
         """What the reasons tell a person to do: let in what somebody holds out, start again what runs the old code."""

@@ -26,7 +26,19 @@ MishapKind = Literal[
     "clock-set", "coordinator-clock-set", "forgery", "second-coordinator",
 ]  # fmt: skip
 WishKind = Literal[
-    "pause", "resume", "abort", "promote", "rollback", "drain", "undrain", "deploy", "unblock", "remove", "enroll"
+    "pause",
+    "resume",
+    "abort",
+    "promote",
+    "rollback",
+    "drain",
+    "undrain",
+    "deploy",
+    "supersede",
+    "reconcile",
+    "unblock",
+    "remove",
+    "enroll",
 ]
 
 
@@ -137,6 +149,9 @@ def _policy(chance: Random, total: int) -> Policy:
         "prepare_within": choose((60, 120)),
         "host_within": choose((40, 120)),
         "unreachable_after": choose((20, 30)),
+        "offline": choose(("fail", "wait", "skip")),
+        "max_failures": choose((0, 0, 1)),
+        "catch_up": choose((True, True, False)),
     }
     return Policy.model_validate(values)
 
@@ -247,7 +262,8 @@ def _mishap(chance: Random, hosts: tuple[str, ...], until: float, stages: list[S
 
 
 _WISHES: tuple[WishKind, ...] = (
-    "pause", "resume", "abort", "promote", "rollback", "drain", "undrain", "deploy", "unblock", "remove", "enroll",
+    "pause", "resume", "abort", "promote", "rollback", "drain", "undrain", "deploy", "supersede", "supersede",
+    "reconcile", "unblock", "remove", "enroll",
 )  # fmt: skip
 
 

@@ -53,6 +53,8 @@ class World:
         log = MemoryLog(self.crashes.reached)
         self.coordinator = SimulatedCoordinator(self.broker, self.clock, self.crashes, key=key, log=log)
         self.coordinator.start()
+        self.others: list[SimulatedCoordinator] = []
+        """Those that were replaced, and may not know it."""
         self.agents = {
             name: SimulatedAgent(host, self.broker, key.public, self.clock, self.crashes)
             for name, host in self.hosts.items()
@@ -73,7 +75,8 @@ class World:
                 self._troubled_times()
                 self._calm()
         finally:
-            self.coordinator.close()
+            for coordinator in (self.coordinator, *self.others):
+                coordinator.close()
             for agent in self._agents:
                 agent.close()
         return self.trail
@@ -110,6 +113,8 @@ class World:
         due = min(self.coordinator.due, self.broker.next_due() or NEVER, self.mishaps.due, until, now + STEP)
         for agent in self._agents:
             due = min(due, agent.due)
+        for other in self.others:
+            due = min(due, other.due)
         if due > now:
             self._let_pass(due - now)
         if self.mishaps.act():
@@ -121,10 +126,21 @@ class World:
         for agent in ready:
             self._act(agent)
         self._coordinate()
+        self._other_coordinators()
         self._deliver()
 
-    def second_coordinator(self, lasts: float) -> None:
-        """To come."""
+    def replace_coordinator(self) -> SimulatedCoordinator:
+        """Another machine takes over with all that was kept; returns the old one, which is cut off and knows nothing of
+        it. Raises `Died`."""
+        self._take_note()
+        old = self.coordinator
+        old.cut(off=True)
+        self.others.append(old)
+        self.coordinator = SimulatedCoordinator(
+            self.broker, self.clock, self.crashes, key=old.key, log=old.log.twin()
+        )  # fmt: skip
+        self.coordinator.start()
+        return old
 
     def _let_pass(self, seconds: float) -> None:
         self.clock.sleep(seconds)
@@ -156,6 +172,12 @@ class World:
         self._take_note()
         self.rules.check(self.coordinator.engine.state)
 
+    def _other_coordinators(self) -> None:
+        for other in self.others:
+            if other.due <= self.clock.now():
+                other.act()
+                self.rules.check(self.coordinator.engine.state)
+
     def _deliver(self) -> None:
         try:
             delivered = self.broker.deliver()
@@ -165,7 +187,8 @@ class World:
             self.mishaps.died(victim, str(death))
             delivered = 1
         if delivered:
-            self.coordinator.heard()
+            for coordinator in (self.coordinator, *self.others):
+                coordinator.heard()
             self.rules.check(self.coordinator.engine.state)
 
     def _take_note(self) -> None:
