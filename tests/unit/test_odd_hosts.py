@@ -247,7 +247,16 @@ def test_one_that_could_not_prepare_is_tried_again_after_a_while_and_not_for_eve
         if story.rollout.kind == "reconcile" and story.rollout.end is None:
             tries += 1
             story.takes("web-2", Outcome.FAILED)
+            story.takes("web-2")
     assert tries == 5
+
+
+def test_one_that_could_not_prepare_is_told_to_serve_what_it_serves() -> None:
+    story = missed()
+    story.passing(1.0)
+    story.takes("web-2", Outcome.FAILED)
+    assert story.rollout.end is e.End.FAILED
+    assert (story.assigned("web-2").goal, story.assigned("web-2").release) == (Goal.SERVING, OLD)
 
 
 def test_a_person_may_stop_it_and_it_does_not_begin_again() -> None:

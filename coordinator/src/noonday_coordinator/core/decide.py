@@ -247,7 +247,8 @@ def _settle(state: State, view: View) -> list[Event]:
                 continue
             member = rollout.hosts[host.name].state
             never = member is HostState.FAILED and in_flight(on_host) and never_taken(view, on_host)
-            if restored.is_stale(state, view, host.name, on_host) or not (assigned.observe or never):
+            open_ = assigned.observe or assigned.goal is Goal.PREPARED or never
+            if restored.is_stale(state, view, host.name, on_host) or not open_:
                 continue
             done = settled(on_host) or assigned.restart_for or rollout.end is End.SUPERSEDED or never
             if member is HostState.LOST or not done:
