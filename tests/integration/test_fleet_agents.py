@@ -72,6 +72,18 @@ def test_an_order_that_the_coordinator_did_not_sign_has_no_effect_and_is_shown(f
     assert fleet.deploy(fleet.push()).end == "done"
 
 
+def test_an_order_that_came_too_late_is_shown_until_one_comes_in_time(fleet: Fleet) -> None:
+    """As after a weekend: what had lain in the queue says nothing of the host's clock once a newer one is taken."""
+    late = Assignment(app="web", host="web-2", term=1, generation=1, goal=Goal.OUT, issued_at=1.0, expires_at=2.0)
+    key = SigningKey.load(fleet.folder / "noonday" / "coordinator.key")
+    with closing(RabbitBus(fleet.broker_url)) as bus:
+        bus.start()
+        bus.publish("", topology.agent_queue("web-2"), seal(KIND, late, key), slot="late")
+        eventually(lambda: any("expired" in said for said in notices(fleet, "web-2")), what="a notice of web-2")
+    assert fleet.deploy(fleet.push()).end == "done"
+    eventually(lambda: not any("expired" in said for said in notices(fleet, "web-2")), what="no notice any more")
+
+
 def notices(fleet: Fleet, host: str) -> list[str]:
     found = next(one for one in fleet.get("/hosts", m.Hosts).hosts if one.host == host)
     return list(found.notices)

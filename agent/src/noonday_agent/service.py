@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections import deque
 
 from noonday_agent.app import HostedApp
 from noonday_agent.config import AgentConfig
 from noonday_agent.evidence.wake import Wake
 from noonday_agent.evidence_sender import EvidenceSender
 from noonday_agent.identity import OnlyOne, next_boot
+from noonday_agent.notices import Notices
 from noonday_agent.reporter import HEARTBEAT, Reporter
 from noonday_shared import topology
 from noonday_shared.bus.protocol import Bus
@@ -22,8 +21,6 @@ from noonday_shared.keys import PublicKey, SigningKey
 from noonday_shared.messages import Assignment
 from noonday_shared.messages.assignment import KIND
 
-NOTICES = 5
-"""Sentences for a person that a snapshot carries, newest last."""
 CLOSE_WITHIN = 10.0
 SOON = 0.1
 """Seconds between two reads of a log that more waits in."""
@@ -48,7 +45,7 @@ class Service:
         self._changed = threading.Event()
         self._leaving = threading.Event()
         self._wake = Wake()
-        self._notices: deque[str] = deque(maxlen=NOTICES)
+        self._notices = Notices(clock)
         self._reporter = Reporter(host=config.host, boot=boot, key=key, bus=bus, clock=clock, folder=config.state_dir)
         self._evidence = EvidenceSender(host=config.host, boot=boot, key=key, bus=bus, clock=clock)
         self._apps = {
@@ -104,10 +101,21 @@ class Service:
                     rule="unknown-app",
                     next_action=f"add [apps.{assignment.app}] to agent.toml",
                 )
-            app.runner.offer(assignment)
+            self._offer(app, assignment)
         except NoondayError as error:
             _log.warning("%s", error)
             self._notice(str(error))
+
+    def _offer(self, app: HostedApp, assignment: Assignment) -> None:
+        try:
+            app.runner.offer(assignment)
+        except BadInput as error:
+            self._notices.add(str(error), rule=error.rule, app=app.name)
+            self._changed.set()
+            _log.warning("%s", error)
+        else:
+            # One that came in time: what had lain in the queue while this agent was away is no trouble of its clock.
+            self._notices.over("expired", app.name)
 
     def _on_refused(self) -> None:
         """On the bus thread: somebody else has our queue. What waits to be sent is not; this alone is."""
@@ -115,8 +123,7 @@ class Service:
         self._reporter.claim()
 
     def _notice(self, text: str) -> None:
-        stamp = time.strftime("%H:%M:%S", time.gmtime(self._clock.now()))
-        self._notices.append(f"{stamp} UTC {text}"[:1000])
+        self._notices.add(text)
         self._changed.set()
 
     def _report(self) -> None:
@@ -124,7 +131,7 @@ class Service:
             self._changed.wait(HEARTBEAT)
             self._changed.clear()
             try:
-                self._reporter.send(tuple(app.snapshot() for app in self._apps.values()), tuple(self._notices))
+                self._reporter.send(tuple(app.snapshot() for app in self._apps.values()), self._notices.words)
             except Exception:
                 # A host that falls silent looks dead: whatever this one met, the next snapshot may go out.
                 _log.exception("A snapshot could not be made.")
