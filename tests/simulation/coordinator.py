@@ -11,7 +11,7 @@ from simulation.clocks import LocalClock
 from simulation.crashes import Crashes, Mortal
 
 from noonday_coordinator.core.commands import Command
-from noonday_coordinator.core.events import Event, Record
+from noonday_coordinator.core.events import Event, LogRestored, Record
 from noonday_coordinator.engine import Engine
 from noonday_coordinator.store.catalogue import CatalogueStore
 from noonday_coordinator.store.codec import from_json, kind_of, to_json
@@ -112,6 +112,15 @@ class SimulatedCoordinator(Mortal):
         self.doom = None
         self.bus.disconnect()
         self.due = NEVER
+
+    def restore(self, age: float) -> None:
+        """The log becomes what it was so many seconds ago, as `noonday restore` puts it back."""
+        now = self.local.now()
+        log = MemoryLog(self.log._reached)
+        log.rows = [row for row in self.log.rows if row[0] <= now - age]
+        event = LogRestored(now - age, int(now), int(now * 1000))
+        log.rows.append((now, "restore", kind_of(event), to_json(event)))
+        self.log = log
 
     def cut(self, *, off: bool) -> None:
         self.cut_off = off

@@ -96,6 +96,11 @@ class Mishaps:
         finally:
             self._world.crashes.end()
 
+    def _put_back(self, coordinator: SimulatedCoordinator, age: float) -> None:
+        coordinator.restore(age)
+        self._world.rules.put_back()
+        self._start(coordinator)
+
     def _name(self, who: SimulatedAgent | SimulatedCoordinator) -> str:
         return f"the agent of {who.host.name}" if isinstance(who, SimulatedAgent) else "the coordinator"
 
@@ -140,6 +145,11 @@ class Mishaps:
                 self._until(lasts, "the coordinator is reached again", lambda: coordinator.cut(off=False))
             case "coordinator-disk-full" if not coordinator.full:
                 self._switch("the disk of the coordinator", "full", lasts, coordinator, "full")
+            case "coordinator-restored" if coordinator.alive:
+                world.tell("world", f"the coordinator's disk is lost, for {lasts:g} s")
+                coordinator.kill()
+                words = f"its log is put back, as of {mishap.size} s ago"
+                self._until(lasts, words, lambda: self._put_back(coordinator, mishap.size))
             case "coordinator-clock-set":
                 self._set_clock("the coordinator", coordinator, mishap.size, lasts)
             case "broker-wiped":

@@ -136,6 +136,11 @@ class Rules(Excuses):
         if fold(records) != state:
             raise Broken("rule 13: the log adds up to something else than the coordinator believes")
 
+    def put_back(self) -> None:
+        """The log is one from a backup: what hosts reported since is not in it."""
+        self._seen.clear()
+        self._orders.clear()
+
     def forgotten(self, host: SimulatedHost) -> None:
         """The host's disk lost what it had kept: it can't know any more what it did and was told."""
         self._taken.pop(host.name, None)

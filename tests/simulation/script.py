@@ -23,7 +23,7 @@ MishapKind = Literal[
     "power-cut", "old-state", "no-state", "disk-full", "disk-full-after-step", "coordinator-disk-full",
     "balancer-gone", "balancer-hangs", "balancer-lags", "balancer-forgets", "manager-gone", "manager-hangs",
     "manager-lies", "restart-hangs", "app-dies", "app-ill", "host-cut-off", "coordinator-cut-off", "broker-wiped",
-    "clock-set", "coordinator-clock-set", "forgery", "second-coordinator",
+    "clock-set", "coordinator-clock-set", "forgery", "second-coordinator", "coordinator-restored",
 ]  # fmt: skip
 WishKind = Literal[
     "pause",

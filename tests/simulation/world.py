@@ -303,6 +303,8 @@ class World:
                 raise Broken(f"at the end {name} does not serve: {host.running} well={host.well} {host.place.state()}")
             if not on_host.in_service or on_host.report is None:
                 raise Broken(f"at the end {name} serves, and the coordinator does not know")
+            if on_host.from_backup:
+                continue  # it follows what it was told after the backup
             if on_host.assigned.generation != on_host.report.generation:
                 raise Broken(f"at the end {name} has not taken generation {on_host.assigned.generation}")
             forgot = on_host.report.proven is None  # it stays as it is until the next rollout
