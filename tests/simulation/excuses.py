@@ -1,4 +1,5 @@
-"""What no software can notice: while a balancer lies, or has just forgotten, what it does is not held against us."""
+"""What no software can notice is not held against us: a balancer that lies or has just forgotten, and a host that does
+what a replaced coordinator says, because it never heard of the one that replaced it."""
 
 from __future__ import annotations
 
@@ -14,10 +15,20 @@ class Excuses:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._until: dict[str, float] = {}
+        self._foreign: set[tuple[str, int, int]] = set()
 
     def excuse(self, host: SimulatedHost) -> None:
         """Its balancer forgot what it was told."""
         self._until[host.name] = self._clock.now() + MEND
+
+    def foreign(self, host: str, term: int, generation: int) -> None:
+        """A replaced coordinator gave this order."""
+        self._foreign.add((host, term, generation))
+
+    def led_astray(self, host: SimulatedHost) -> bool:
+        """Whether it does what a replaced coordinator says."""
+        assignment = host.file.kept.assignment
+        return assignment is not None and (host.name, *assignment.order[:2]) in self._foreign
 
     def excused(self, host: SimulatedHost) -> bool:
         if host.place.lags:

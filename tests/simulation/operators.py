@@ -57,8 +57,9 @@ class Operators:
                     self._world.tell("operator", f"{type(command).__name__}, to the coordinator that was replaced")
 
     def mend(self) -> None:
-        """What the reasons tell a person to do: let in what somebody holds out, start again what runs the old code."""
-        world = self._world
+        """What the reasons tell a person to do: let in what somebody holds out, start again what runs the old code,
+        and bring home whoever does not go there by himself."""
+        world, policy = self._world, self._world.script.policy
         for name, host in world.coordinator.engine.state.hosts.items():
             report, here = host.app("web").report, world.hosts[name]
             if host.drained_by:
@@ -70,6 +71,8 @@ class Operators:
             elif not here.place.gets_requests and here.running != here.releases.current:
                 world.tell("operator", f"starts the app on {name} again")
                 here.process.boot()
+        if not policy.catch_up:
+            world.ask(c.Reconcile("web", policy))
 
     def answer_some_time(self) -> None:
         """A person who is asked answers within half a minute."""

@@ -68,6 +68,9 @@ class Rules(Excuses):
 
     def noticed(self, host: SimulatedHost, effect: Effect) -> None:
         """An agent changed its host."""
+        if self.led_astray(host):
+            self._undone(host)  # whoever is the coordinator may ask for the same again
+            return
         match effect.kind:
             case "out" if effect.way in (Way.FORWARD, Way.RENEW, Way.LEAVE):
                 self._never_the_last(host, effect)
@@ -146,6 +149,9 @@ class Rules(Excuses):
         self._taken.pop(host.name, None)
         self._seen.pop(host.name, None)
         self._orders.pop(host.name, None)
+        self._undone(host)
+
+    def _undone(self, host: SimulatedHost) -> None:
         for key in [key for key in self._done if key[0] == host.name]:
             del self._done[key]
 
@@ -165,7 +171,8 @@ class Rules(Excuses):
 
     def _out(self) -> list[str]:
         """Hosts that are out because of us, but for those whose balancer says that they are in."""
-        return [one.name for one in self._all if one.out_cause == "us" and one.place.told_out]
+        out = [one for one in self._all if one.out_cause == "us" and one.place.told_out]
+        return [one.name for one in out if not self.led_astray(one)]
 
     def _within_limit(self, out: Iterable[str]) -> None:
         names = list(out)

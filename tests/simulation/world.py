@@ -16,6 +16,7 @@ from simulation.script import KNOWN, Script
 from simulation.trail import Broken, Trail
 
 from noonday_coordinator.core import commands as c
+from noonday_coordinator.core import events as e
 from noonday_coordinator.core.state import Rollout
 from noonday_coordinator.words import say
 from noonday_shared.bus.memory import Faults, MemoryBroker
@@ -176,6 +177,12 @@ class World:
         for other in self.others:
             if other.due <= self.clock.now():
                 other.act()
+                fresh, other.log.fresh = other.log.fresh, []
+                for record in fresh:
+                    self.tell("replaced", say(record.event))
+                    if isinstance(record.event, e.Assigned):
+                        told = record.event
+                        self.rules.foreign(told.host, other.engine.state.term, told.generation)
                 self.rules.check(self.coordinator.engine.state)
 
     def _deliver(self) -> None:
@@ -275,6 +282,7 @@ class World:
             raise Broken(f"rule 4: {self.active.id} does not end whatever a person answers: {self.active.stage}")
         self.pass_until(self.clock.now() + SETTLE)
         self.operators.mend()
+        self._until_ended()
         self.pass_until(self.clock.now() + QUIET_DOWN)
         self._all_well()
         self.rules.whole(self.coordinator.engine.state, self.coordinator.log.read())
