@@ -18,7 +18,7 @@ from noonday_agent.app import build_parts
 from noonday_agent.cli import bus_of
 from noonday_agent.config import LogFile, load
 from noonday_agent.evidence.collector import Collector
-from noonday_agent.lean import few_arenas, keep_lean
+from noonday_agent.lean import give_memory_back, keep_lean
 from noonday_agent.service import EVERY, SOON
 from noonday_shared.clock import SystemClock
 from noonday_shared.envelope import seal
@@ -41,7 +41,7 @@ health.url = "http://127.0.0.1:8000"
 
 def main() -> None:
     log, seconds = Path(sys.argv[1]), float(sys.argv[2])
-    few_arenas()
+    give_memory_back()
     reader = _Reader(log)
     parts = _agents_parts(log.parent)
     keep_lean()

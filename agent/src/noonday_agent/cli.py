@@ -13,7 +13,7 @@ from pathlib import Path
 from noonday_agent import __version__
 from noonday_agent.check import check_all
 from noonday_agent.config import AgentConfig, load
-from noonday_agent.lean import few_arenas, keep_lean, skip_asyncio
+from noonday_agent.lean import give_memory_back, keep_lean, skip_asyncio
 from noonday_agent.service import Service
 from noonday_agent.status import lines, look
 from noonday_shared.bus.protocol import Bus
@@ -57,7 +57,7 @@ def _run(config: AgentConfig, *, as_json: bool) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    few_arenas()
+    give_memory_back()
     service = Service(config, bus_of(config), SystemClock())
     try:
         service.start()

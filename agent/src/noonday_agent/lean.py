@@ -8,7 +8,8 @@ import sys
 from types import ModuleType
 
 _ADAPTER = "pika.adapters.asyncio_connection"
-_M_ARENA_MAX = -8
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+_LARGE = 128 << 10
 
 
 def skip_asyncio() -> None:
@@ -17,12 +18,13 @@ def skip_asyncio() -> None:
     sys.modules.setdefault(_ADAPTER, _Absent(_ADAPTER))
 
 
-def few_arenas() -> None:
-    """Before there are threads: glibc gives each an arena of its own, whose free memory the others can't use. Does
-    nothing with another C library."""
+def give_memory_back() -> None:
+    """Before there are threads. Does nothing with another C library than glibc, which otherwise gives each thread an
+    arena, whose free memory the others can't use, and after the first large buffer keeps later ones for itself."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_M_ARENA_MAX, 1)
+        for option, value in ((_M_ARENA_MAX, 1), (_M_MMAP_THRESHOLD, _LARGE), (_M_TRIM_THRESHOLD, _LARGE)):
+            mallopt(option, value)
 
 
 def keep_lean() -> None:
