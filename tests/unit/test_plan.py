@@ -112,6 +112,14 @@ def test_a_coordinator_that_has_just_begun_calls_nobody_unreachable() -> None:
     assert [host for wave in plan.waves for host in wave] == list(story.names)
 
 
+def test_a_coordinator_that_has_just_begun_without_a_broker_begins_no_rollout() -> None:
+    story = Story()
+    story.view = View(since=story.now - 5.0, deaf=True)
+    with pytest.raises(BadInput, match=r"no report from web-1 \(last seen never\)") as refused:
+        plan_deploy(story.state, story.view, story.policy, NEW.version, now=story.now)
+    assert refused.value.rule == "unreachable"
+
+
 def silent(story: Story) -> None:
     story.now += 31.0
     for name in ("web-1", "web-3"):

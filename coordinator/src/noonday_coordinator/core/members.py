@@ -25,7 +25,7 @@ def members(state: State, view: View, policy: Policy, *, now: float) -> Members:
     if not found:
         labels = ", ".join(f"{key}={value}" for key, value in policy.hosts.items())
         raise _refused("no-hosts", f"no enrolled host carries {labels}; that never means all", "noonday hosts")
-    away = {host.name: host for host in found if view.silent_for(host.name, now) > policy.unreachable_after}
+    away = {host.name: host for host in found if _away(view, policy, host.name, now)}
     _all_have_app([host for host in found if host.name not in away], policy)
     skipped: dict[str, str] = {}
     if policy.offline == "skip":
@@ -48,6 +48,12 @@ def members(state: State, view: View, policy: Policy, *, now: float) -> Members:
     if drained:
         raise _refused("drained", f"drained by an operator: {', '.join(drained)}", "noonday undrain HOST")
     return Members(hosts, skipped)
+
+
+def _away(view: View, policy: Policy, host: str, now: float) -> bool:
+    """Silent for too long; or never heard by a coordinator that can hear nobody."""
+    unheard = view.deaf and host not in view.last_seen
+    return unheard or view.silent_for(host, now) > policy.unreachable_after
 
 
 def ago(view: View, host: str, now: float) -> str:
