@@ -25,6 +25,13 @@ def homecoming(fleet: Fleet, after: str) -> m.RolloutSummary:
     return found
 
 
+def at_rest(host: FleetHost) -> bool:
+    """Whether it took up what it was told after its rollout, which undoes whatever was changed before."""
+    journal = host.journal()
+    told = journal["assignment"]
+    return isinstance(told, dict) and not told["observe"] and journal["outcome"] == "done"
+
+
 def point_current_at(host: FleetHost, release: str) -> None:
     """As a person does it, with `ln -sfn`."""
     current = host.web.root / "current"
@@ -65,6 +72,7 @@ def test_what_was_changed_by_hand_is_shown_and_mended_only_when_a_person_asks(fl
     older = host.web.live
     assert fleet.deploy(version).end == "done"
     assert host.web.live != older
+    eventually(lambda: at_rest(host), what="the last order of the rollout taken up by web-2")
     starts = list(host.web.starts)
     point_current_at(host, older)
     shown = eventually(lambda: fleet.told("web-2").drift, what="the drift of web-2", every=0.2)
