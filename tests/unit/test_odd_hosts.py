@@ -616,3 +616,20 @@ def test_a_host_that_forgot_what_was_proven_and_can_not_prove_it_again_is_shown_
 def test_percentages_are_of_the_hosts_that_are_there() -> None:
     story = away(Story(4, offline="skip", max_unavailable="50%"), "web-1")
     assert plan_deploy(story.state, story.view, story.policy, NEW.version, now=story.now).limit == 1
+
+
+def test_a_host_that_was_left_out_while_it_prepared_and_lost_its_disk_since_is_told_as_any_other() -> None:
+    story = Story(4, prepare_within=100, offline="skip", examine=0)
+    story.deploy()
+    for name in ("web-1", "web-3", "web-4"):
+        story.takes(name)
+    story.passing(100.0, silent=["web-2"])
+    assert story.where("web-2") is HostState.SKIPPED
+    for name in ("web-1", "web-3", "web-4"):
+        story.takes(name)
+    assert story.rollout.end is e.End.DONE
+    story.hear("web-2")
+    story.settle()
+    assert story.assigned("web-2").release == OLD
+    story.report("web-2", live=OLDER.id)
+    assert due(story, "web-2")

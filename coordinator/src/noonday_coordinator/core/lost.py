@@ -43,7 +43,9 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
     """Once the rollout is over and the host is heard again, within the same limit as ever."""
     if rollout.end is None or not heard(view, rollout, host, now):
         return False
-    on_hosts = {name: state.hosts[name].app(rollout.app) for name in counted(state, rollout) if name in state.hosts}
+    # One that was left out is counted nowhere, but was told to prepare, and after that to serve what it serves.
+    names = (host, *counted(state, rollout))
+    on_hosts = {name: state.hosts[name].app(rollout.app) for name in names if name in state.hosts}
     if not on_hosts[host].in_service:
         return True
     limit = limit_of(rollout)
