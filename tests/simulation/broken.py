@@ -7,23 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 from unittest import mock
 
 import noonday_agent.runner
 from noonday_agent.core import after, reconcile
-from noonday_agent.core.journal import Attempt, Stage
+from noonday_agent.core import take as taking
+from noonday_agent.core.journal import Attempt, Journal, Stage
 from noonday_agent.core.result import Again, Done, Result
 from noonday_agent.core.ways import next_stage
 from noonday_agent.runner import AppRunner
 from noonday_agent.steps import Steps
 from noonday_coordinator import inbox
-from noonday_coordinator.core import absorb, assign, decide, evolve, submit
+from noonday_coordinator.core import absorb, decide, evolve, room, submit
 from noonday_coordinator.core.events import HostJudged
 from noonday_coordinator.core.state import HostState, InRollout, Rollout
 from noonday_coordinator.core.view import View
 from noonday_shared import envelope
+from noonday_shared.messages import Assignment
 
 Patch = tuple[object, str, object]
 
@@ -59,10 +60,13 @@ def no_signature_is_checked() -> list[Patch]:
 
 
 def an_older_term_counts() -> list[Patch]:
-    """Rule 6: an agent does what a coordinator says that was replaced."""
-    return [
-        (noonday_agent.runner, "take", lambda journal, assignment, **_rest: replace(journal, assignment=assignment))
-    ]
+    """Rule 6: an agent does what was said last, whoever is the coordinator."""
+
+    def newest(journal: Journal, assignment: Assignment, *, host: str, now: float) -> Journal:
+        seen = journal.assignment
+        return journal if seen and seen.order == assignment.order else taking._taken(journal, seen, assignment, now)
+
+    return [(noonday_agent.runner, "take", newest)]
 
 
 def a_restart_done_again() -> list[Patch]:
@@ -115,7 +119,7 @@ def a_drained_host_is_let_in() -> list[Patch]:
 
 def the_last_one_may_go() -> list[Patch]:
     """Rule 1: nobody looks whether others are in service before one is taken out."""
-    return [(assign, "serves", lambda *_rest: True), (submit, "SILENT", 1e9)]
+    return [(room, "serves", lambda *_rest: True), (submit, "SILENT", 1e9)]
 
 
 BROKEN: dict[str, Callable[[], list[Patch]]] = {
