@@ -56,6 +56,8 @@ class Rules(Excuses):
         self._assigned_at: dict[tuple[str, int], float] = {}
         self._forward: set[tuple[str, int]] = set()
         self._given_up: set[str] = set()
+        self._costs_nothing: set[str] = set()
+        """Hosts that were not well when they were taken out: nobody was served there."""
         self._orders: dict[str, tuple[int, int]] = {}
         self._taken: dict[str, tuple[int, int, float]] = {}
         self._seen: dict[str, tuple[e.Report | None, Assignment | None]] = {}
@@ -71,6 +73,10 @@ class Rules(Excuses):
         if self.led_astray(host):
             self._undone(host)  # whoever is the coordinator may ask for the same again
             return
+        if effect.kind == "out" and not host.well:
+            self._costs_nothing.add(host.name)
+        elif effect.kind in ("out", "in"):
+            self._costs_nothing.discard(host.name)
         match effect.kind:
             case "out" if effect.way in (Way.FORWARD, Way.RENEW, Way.LEAVE):
                 self._never_the_last(host, effect)
@@ -170,9 +176,9 @@ class Rules(Excuses):
             raise Broken(f"rule 3: {started.release} was rolled back and is rolled out again in {started.rollout}")
 
     def _out(self) -> list[str]:
-        """Hosts that are out because of us, but for those whose balancer says that they are in."""
+        """Hosts that are out because of us, but for those that served nobody or whose balancer says: in."""
         out = [one for one in self._all if one.out_cause == "us" and one.place.told_out]
-        return [one.name for one in out if not self.led_astray(one)]
+        return [one.name for one in out if one.name not in self._costs_nothing and not self.led_astray(one)]
 
     def _within_limit(self, out: Iterable[str]) -> None:
         names = list(out)
