@@ -1,4 +1,4 @@
-"""Hosts that are away, new, changed by hand or sick: left out, waited for, or brought home by the safe path."""
+"""Hosts that are new, back, changed by hand or drained: brought home by the safe path, or left as they are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 
 from noonday_coordinator.core import commands as c
 from noonday_coordinator.core import events as e
-from noonday_coordinator.core.astray import astray
 from noonday_coordinator.core.coming_home import AGAIN_AFTER, plan_reconcile
 from noonday_coordinator.core.plan import plan_deploy
 from noonday_coordinator.core.state import HostState
@@ -17,148 +16,8 @@ from noonday_coordinator.core.view import View
 from noonday_coordinator.outgoing import Outgoing
 from noonday_shared.errors import BadInput
 from noonday_shared.messages import Goal, Outcome
+from support.odd_hosts import away, done, drift, live
 from support.story import NEW, OLD, OLDER, OTHER, Story, only
-
-
-def away(story: Story, *names: str, seconds: float = 31.0) -> Story:
-    story.now += seconds
-    for name in story.names:
-        if name not in names:
-            story.hear(name)
-    return story
-
-
-def live(story: Story, name: str) -> str:
-    report = story.on(name).report
-    return report.live if report else ""
-
-
-def drift(story: Story) -> dict[str, str]:
-    return {one.host: one.why for one in astray(story.state, story.state.app("web"), story.policy)}
-
-
-def done(story: Story) -> Story:
-    """Whatever is under way succeeds everywhere."""
-    for _ in range(30):
-        if story.rollout.end is not None:
-            break
-        for name in story.rollout.in_state(HostState.WAITING, HostState.WORKING):
-            story.takes(name)
-    assert story.rollout.end is e.End.DONE
-    for name in story.names:
-        on = story.on(name)
-        if (
-            on.assigned
-            and on.report
-            and on.report.generation != on.assigned.generation
-            and name in story.rollout.members
-        ):
-            story.takes(name)
-    return story
-
-
-# Offline at the start
-
-
-def test_a_host_that_is_away_refuses_the_rollout_unless_the_policy_says_otherwise() -> None:
-    with pytest.raises(BadInput, match=r"no report from web-2 \(last seen 31 s ago\)"):
-        away(Story(), "web-2").deploy()
-
-
-def test_a_host_that_is_away_may_be_left_out_by_name_and_the_others_go_on() -> None:
-    story = away(Story(offline="skip", examine=0), "web-2")
-    story.deploy()
-    assert story.rollout.members == ("web-1", "web-3")
-    assert story.rollout.left_out == {"web-2": "offline, last seen 31 s ago"}
-    done(story)
-    assert "2 of 3 hosts serve 1.1.0. Left out: web-2 (offline" in story.rollout.reason
-
-
-def test_a_host_that_is_left_out_does_not_use_up_the_limit_but_counts_for_min_healthy() -> None:
-    story = away(Story(4, offline="skip", examine=0, max_unavailable=1), "web-1")
-    story.deploy()
-    for name in ("web-2", "web-3", "web-4"):
-        story.takes(name)
-    assert story.moving() == ["web-2"]
-    with pytest.raises(BadInput, match=r"4 hosts - min_healthy 3 \(3 hosts\) - 1 left out = 0 that may be drained"):
-        away(Story(4, offline="skip", min_healthy=3), "web-1").deploy()
-
-
-def test_where_all_but_one_are_left_out_the_last_is_an_outage_that_somebody_has_to_allow() -> None:
-    with pytest.raises(BadInput, match="all hosts of web but one are left out, so its release means an outage"):
-        away(Story(2, offline="skip"), "web-2").deploy()
-
-
-def test_where_all_are_away_there_is_no_rollout() -> None:
-    with pytest.raises(BadInput) as refused:
-        away(Story(2, offline="skip"), "web-1", "web-2").deploy()
-    assert refused.value.rule == "unreachable"
-
-
-def test_a_host_that_is_away_may_be_waited_for_until_the_prepare_deadline() -> None:
-    story = away(Story(offline="wait", prepare_within=100), "web-2")
-    story.deploy()
-    story.takes("web-1")
-    story.takes("web-3")
-    assert story.moving() == []
-    story.takes("web-2")
-    assert story.moving() == ["web-1"]
-
-
-def test_a_host_that_is_waited_for_in_vain_ends_it_by_name() -> None:
-    story = away(Story(offline="wait", prepare_within=100), "web-2")
-    story.deploy()
-    (ended,) = only(story.passing(100.0, silent=["web-2"]), e.RolloutEnded)
-    assert "web-2 (last seen 131 s ago)" in ended.reason
-
-
-def just_begun(**changes: Any) -> Story:
-    """A coordinator that heard nobody yet deploys, and web-2 stays away."""
-    story = Story(prepare_within=1800, **changes)
-    story.now += 3600.0
-    story.view = View(since=story.now)
-    story.deploy()
-    story.takes("web-1")
-    story.takes("web-3")
-    return story
-
-
-def test_an_absent_host_is_named_soon_also_right_after_the_coordinators_start() -> None:
-    story = just_begun()
-    assert story.passing(30.0, silent=["web-2"]) == []
-    (ended,) = only(story.passing(1.0, silent=["web-2"]), e.RolloutEnded)
-    assert ended.reason.startswith("No report from web-2 (last seen 31 s ago). None was drained.")
-
-
-def test_an_absent_host_is_left_out_soon_also_right_after_the_coordinators_start() -> None:
-    story = just_begun(offline="skip")
-    story.passing(31.0, silent=["web-2"])
-    assert story.where("web-2") is HostState.SKIPPED
-    assert story.moving() == ["web-1"]
-
-
-def test_a_host_that_fell_silent_while_it_prepared_has_until_the_deadline() -> None:
-    story = Story(prepare_within=100, offline="skip")
-    story.deploy()
-    story.takes("web-1")
-    story.takes("web-3")
-    assert story.passing(60.0, silent=["web-2"]) == []
-    story.passing(40.0, silent=["web-2"])
-    assert story.rollout.left_out == {"web-2": "offline, not heard for 100 s"}
-    assert story.moving() == ["web-1"]
-
-
-def test_a_rollout_whose_canary_is_away_ends_before_anything_is_drained() -> None:
-    story = Story(prepare_within=100, offline="skip")
-    story.deploy()
-    story.takes("web-2")
-    story.takes("web-3")
-    (ended,) = only(story.passing(100.0, silent=["web-1"]), e.RolloutEnded)
-    assert ended.end is e.End.FAILED
-    assert "No host is left for the first wave, so none was drained. web-1: offline" in ended.reason
-
-
-# Back, new, and brought home
 
 
 def missed(hosts: int = 3, **changes: Any) -> Story:
@@ -463,79 +322,6 @@ def test_a_drained_host_is_left_out_and_comes_home_once_it_may_serve_again() -> 
     assert (story.rollout.kind, story.rollout.members) == ("reconcile", ("web-2",))
 
 
-# Sick before
-
-
-def sick(story: Story, *names: str) -> Story:
-    for name in names:
-        story.report(name, in_service=False, healthy=False)
-    return story
-
-
-def test_where_all_are_broken_a_good_release_may_still_go_out_one_by_one() -> None:
-    story = sick(Story(), "web-1", "web-2", "web-3")
-    story.deploy()
-    for name in story.names:
-        story.takes(name, in_service=False)
-    assert story.moving() == ["web-1"]
-    story.takes("web-1", healthy=True)
-    story.judge("promote")
-    story.passing(61.0)
-    assert story.moving() == ["web-2"]
-    story.takes("web-2", healthy=True)
-    assert story.moving() == ["web-3"]
-    story.takes("web-3", healthy=True)
-    assert story.rollout.end is e.End.DONE
-
-
-def test_the_sick_go_first_since_they_lose_nothing() -> None:
-    story = sick(Story(4), "web-3")
-    story.report("web-4", healthy=False)
-    plan = plan_deploy(story.state, story.view, story.policy, NEW.version, now=story.now)
-    assert plan.waves == (("web-3",), ("web-4", "web-1", "web-2"))
-    assert plan.sick == ("web-3", "web-4")
-
-
-def test_a_canary_that_was_sick_before_says_nothing_of_the_release() -> None:
-    story = sick(Story(), "web-2")
-    story.deploy()
-    for name in story.names:
-        story.takes(name, in_service=name != "web-2")
-    (ended,) = only(story.takes("web-2", Outcome.FAILED, in_service=False), e.RolloutEnded)
-    assert ended.end is e.End.FAILED
-    assert "web-2 did not serve well before either" in ended.reason
-    assert not story.state.app("web").releases[NEW.version].blocked
-
-
-def test_a_later_host_that_was_sick_before_is_left_out_and_named() -> None:
-    story = sick(Story(4, examine=0, canary=2), "web-3", "web-4")
-    story.deploy()
-    for name in story.names:
-        story.takes(name, in_service=name in ("web-1", "web-2"))
-    assert story.rollout.waves[0] == ("web-3", "web-4")
-    story.takes("web-3", healthy=True)
-    story.takes("web-4", Outcome.REVERTED, in_service=True)
-    story.takes("web-1")
-    story.takes("web-2")
-    assert story.rollout.end is e.End.DONE
-    assert set(story.rollout.left_out) == {"web-4"}
-
-
-def test_an_empty_app_has_no_sick_hosts() -> None:
-    story = Story(first=None)
-    plan = plan_deploy(story.state, story.view, story.policy, NEW.version, now=story.now)
-    assert (plan.sick, plan.hosts) == ((), story.names)
-
-
-def test_a_restart_of_the_coordinator_forgets_nothing_of_all_this() -> None:
-    story = missed()
-    story.view = replace(View(), since=story.now)
-    assert story.settle() == []
-    story.hear("web-2")
-    story.settle()
-    assert story.rollout.members == ("web-2",)
-
-
 # Given up on in mid-rollout
 
 
@@ -616,6 +402,15 @@ def test_a_host_that_forgot_what_was_proven_and_can_not_prove_it_again_is_shown_
 def test_percentages_are_of_the_hosts_that_are_there() -> None:
     story = away(Story(4, offline="skip", max_unavailable="50%"), "web-1")
     assert plan_deploy(story.state, story.view, story.policy, NEW.version, now=story.now).limit == 1
+
+
+def test_a_restart_of_the_coordinator_forgets_nothing_of_all_this() -> None:
+    story = missed()
+    story.view = replace(View(), since=story.now)
+    assert story.settle() == []
+    story.hear("web-2")
+    story.settle()
+    assert story.rollout.members == ("web-2",)
 
 
 def test_a_host_that_was_left_out_while_it_prepared_and_lost_its_disk_since_is_told_as_any_other() -> None:

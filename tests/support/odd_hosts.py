@@ -1,0 +1,45 @@
+"""Stories of hosts that are away or changed by hand."""
+
+from __future__ import annotations
+
+from noonday_coordinator.core import events as e
+from noonday_coordinator.core.astray import astray
+from noonday_coordinator.core.state import HostState
+from support.story import Story
+
+
+def away(story: Story, *names: str, seconds: float = 31.0) -> Story:
+    story.now += seconds
+    for name in story.names:
+        if name not in names:
+            story.hear(name)
+    return story
+
+
+def live(story: Story, name: str) -> str:
+    report = story.on(name).report
+    return report.live if report else ""
+
+
+def drift(story: Story) -> dict[str, str]:
+    return {one.host: one.why for one in astray(story.state, story.state.app("web"), story.policy)}
+
+
+def done(story: Story) -> Story:
+    """Whatever is under way succeeds everywhere."""
+    for _ in range(30):
+        if story.rollout.end is not None:
+            break
+        for name in story.rollout.in_state(HostState.WAITING, HostState.WORKING):
+            story.takes(name)
+    assert story.rollout.end is e.End.DONE
+    for name in story.names:
+        on = story.on(name)
+        if (
+            on.assigned
+            and on.report
+            and on.report.generation != on.assigned.generation
+            and name in story.rollout.members
+        ):
+            story.takes(name)
+    return story
