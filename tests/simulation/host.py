@@ -207,14 +207,19 @@ class SimulatedHost(FakeHost):
 
     def evidence(self, boot: int, seq: int) -> Evidence:
         shown = {key: int(n) for key, n in sorted(self.errors.items()) if n >= 1}
-        offset, since = self.local.offset, self._counted_since
+        since = self._counted_since
+
+        def told(instant: float) -> float:
+            # A world begins near the epoch, and before it there is no instant.
+            return max(instant + self.local.offset, 0.0)
+
         return Evidence(
             host=self.name, app="web", boot=boot, epoch=self.epoch, seq=seq, release=self.running,
-            since=since + offset, sent_at=self.local.now(), counted_for=self.world_clock.now() - since,
+            since=told(since), sent_at=self.local.now(), counted_for=self.world_clock.now() - since,
             requests=int(self.requests), records=sum(shown.values()), statuses={"2xx": int(self.requests)},
             counts={key: (n, n) for key, n in shown.items()},
-            templates=tuple(Template(key=key, level="ERROR", text=key, first_seen=since + offset) for key in shown),
-            started_at=self.started_at + offset,
+            templates=tuple(Template(key=key, level="ERROR", text=key, first_seen=told(since)) for key in shown),
+            started_at=told(self.started_at),
         )  # fmt: skip
 
     def backup(self) -> Kept:

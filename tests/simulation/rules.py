@@ -51,6 +51,7 @@ class Rules(Excuses):
         self._kinds = {one.ref.version: one.kind for one in script.candidates}
         self._limit = self._limit_of(len(hosts))
         self._members: tuple[str, ...] = tuple(hosts)
+        self._beside: tuple[str, ...] = ()
         self._done: Counter[tuple[str, str, str, int]] = Counter()
         self._down_since: dict[str, float] = {}
         self._assigned_at: dict[tuple[str, int], float] = {}
@@ -171,6 +172,7 @@ class Rules(Excuses):
     def _begun(self, started: e.RolloutStarted) -> None:
         self._rollouts[started.rollout] = started
         self._members = tuple(host for wave in started.waves for host in wave)
+        self._beside = started.beside
         self._limit = self._limit_of(len(self._members))
         if started.kind == "deploy" and started.release.version in self._back:
             raise Broken(f"rule 3: {started.release} was rolled back and is rolled out again in {started.rollout}")
@@ -187,7 +189,7 @@ class Rules(Excuses):
 
     def _never_the_last(self, host: SimulatedHost, effect: Effect) -> None:
         """Others that went down by themselves count once the coordinator must have known before it decided."""
-        others = [self._hosts[name] for name in self._members if name != host.name]
+        others = [self._hosts[name] for name in (*self._members, *self._beside) if name != host.name]
         if not others or not host.well or any(one.place.lags for one in others):
             return
         if any(one.serves_well for one in others):
