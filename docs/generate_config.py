@@ -127,7 +127,9 @@ def _value(field: FieldInfo) -> str:
     if list(field.metadata) and field.metadata[0] in get_args(Shares):
         return "share of hosts, or list of them"
     words = _words(field.annotation)
-    return words + _bounds(field.metadata) if words in ("seconds", "count") else words
+    if words == "seconds" and any(isinstance(one, Le) and float(str(one.le)) <= _SMALL for one in field.metadata):
+        words = "number"
+    return words + _bounds(field.metadata) if words in ("seconds", "count", "number") else words
 
 
 def _words(annotation: Any) -> str:
@@ -151,6 +153,8 @@ def _list_of(annotation: Any) -> str:
     return "list of texts"
 
 
+_SMALL = 10.0
+"""A float that can't be greater is a share or a factor: every wait may be longer."""
 _SIMPLE = {float: "seconds", int: "count", str: "text", Path: "path", bool: "`true` or `false`"}
 
 
