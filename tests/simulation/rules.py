@@ -88,6 +88,8 @@ class Rules(Excuses):
                 self._not_drained(host)
             case "restart":
                 way = "back" if effect.way in (Way.BACK, Way.STRANDED) else "forward"
+                if not host.process.up:  # whoever died between stop and start has to start it
+                    self._done.pop((host.name, "restart", way, effect.generation), None)
                 self._once(host, "restart", way, effect.generation)
                 self._nothing_cut(host)
             case "hook":

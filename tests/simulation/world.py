@@ -278,6 +278,7 @@ class World:
             if self.active is None:
                 break
             self.operators.answer(self.active)
+        self._until_ended()
         if self.active is not None:
             raise Broken(f"rule 4: {self.active.id} does not end whatever a person answers: {self.active.stage}")
         self.pass_until(self.clock.now() + SETTLE)
