@@ -11,8 +11,6 @@ import hashlib
 import io
 import json
 import os
-import secrets
-import shutil
 import sqlite3
 import tarfile
 from collections.abc import Iterator
@@ -23,6 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from noonday_coordinator.config import FILE_NAME, CoordinatorConfig, load
+from noonday_coordinator.draft_folder import draft_folder
 from noonday_coordinator.store.chain import Head
 from noonday_coordinator.store.log_file import as_ours, audit_file, reader
 from noonday_shared.clock import Clock
@@ -63,7 +62,7 @@ def backup(config_file: Path, file: Path, *, clock: Clock, releases: bool = True
     if not (config.data_dir / "events.sqlite").exists():
         text = f"There is no event log in {config.data_dir}, so there is nothing to back up."
         raise BadInput(text, next_action="give the coordinator's own file: --config coordinator.toml")
-    with _explained(file), _folder_beside(file) as folder:
+    with _explained(file), draft_folder(file.parent, file.name) as folder:
         at = clock.now()
         notes = _copy_stores(config, folder)
         head = _checked(folder / "events.sqlite")
@@ -185,16 +184,6 @@ def _checked(log: Path) -> Head:
         text = f"No backup was made, since what it would hold can't be trusted: {found.words}"
         raise Permanent(text, rule="event-log", next_action="keep the last backup, and: noonday audit")
     return found.head
-
-
-@contextmanager
-def _folder_beside(file: Path) -> Iterator[Path]:
-    folder = file.parent / f".{file.name}.{secrets.token_hex(4)}"
-    folder.mkdir(mode=0o700)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 import shutil
 import tarfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from noonday_coordinator.backup import CA, FORMAT, INDEX, KEY, LOG
 from noonday_coordinator.config import FILE_NAME, CoordinatorConfig, load
 from noonday_coordinator.core.events import LogRestored
+from noonday_coordinator.draft_folder import draft_folder
 from noonday_coordinator.store.event_log import EventLog
 from noonday_coordinator.store.log_file import audit_file
 from noonday_shared.clock import Clock
@@ -41,7 +41,7 @@ def restore(file: Path, folder: Path, *, clock: Clock) -> Restored:
     before all of it was checked. Raises `BadInput`."""
     if (folder / FILE_NAME).exists():
         raise _taken(folder / FILE_NAME)
-    with _explained(file), _draft_in(folder) as draft:
+    with _explained(file), _drafted(folder) as draft:
         index = _checked(file, _unpack(file, draft), draft)
         config = load(draft / FILE_NAME)
         records = _note(draft / LOG, index, clock.now())
@@ -128,15 +128,9 @@ def _note(log: Path, index: dict[str, Any], now: float) -> int:
     return records
 
 
-@contextmanager
-def _draft_in(folder: Path) -> Iterator[Path]:
+def _drafted(folder: Path) -> AbstractContextManager[Path]:
     folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f".restore.{secrets.token_hex(4)}"
-    draft.mkdir(mode=0o700)
-    try:
-        yield draft
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    return draft_folder(folder, "restore")
 
 
 @contextmanager

@@ -13,11 +13,11 @@ from noonday_coordinator.core.evolve import begun
 from noonday_coordinator.core.members import ago
 from noonday_coordinator.core.plan import none_under_way
 from noonday_coordinator.core.policy import Policy
+from noonday_coordinator.core.refusal import refused
 from noonday_coordinator.core.room import counted, in_flight, may_move
 from noonday_coordinator.core.state import App, Host, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_coordinator.core.waves import serves_badly
-from noonday_shared.errors import BadInput
 from noonday_shared.messages import Goal
 from noonday_shared.names import ReleaseRef
 
@@ -41,7 +41,7 @@ def plan_reconcile(state: State, view: View, policy: Policy, *, now: float) -> H
     app = state.app(policy.app)
     if app.current is None:
         text = f"no rollout of {app.name} was ever completed, so it has no release of record"
-        raise _refused("no-record", text, f"noonday deploy {app.name} VERSION")
+        raise refused("no-record", text, f"noonday deploy {app.name} VERSION")
     none_under_way(state, app.name)
     found = astray(state, app, policy)
     not_now = {one.host: why for one in found if (why := _hindrance(state, view, app, policy, one, now))}
@@ -50,7 +50,7 @@ def plan_reconcile(state: State, view: View, policy: Policy, *, now: float) -> H
     outage = len(present) == 1 and hosts and present[0].app(app.name).in_service
     if outage and not policy.allow_outage:
         text = f"{app.name} has one host, so to mend it means an outage"
-        raise _refused("only-host", text, "set allow_outage = true in the app's policy")
+        raise refused("only-host", text, "set allow_outage = true in the app's policy")
     return Homecoming(app.name, app.current, hosts, not_now)
 
 
@@ -153,7 +153,3 @@ def _is_new(host: Host, app: str) -> bool:
     """Whether it reports the app, was never told anything, and gets no requests."""
     on_host = host.app(app)
     return on_host.assigned is None and on_host.report is not None and on_host.report.in_service is False
-
-
-def _refused(rule: str, text: str, next_action: str) -> BadInput:
-    return BadInput(f"Refused: {text}.", rule=rule, next_action=next_action)

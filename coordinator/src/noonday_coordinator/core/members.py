@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from noonday_coordinator.core.policy import Policy
+from noonday_coordinator.core.refusal import refused
 from noonday_coordinator.core.room import in_flight
 from noonday_coordinator.core.state import Host, State
 from noonday_coordinator.core.view import View
-from noonday_shared.errors import BadInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ def members(state: State, view: View, policy: Policy, *, now: float) -> Members:
     found = state.hosts_with(policy.hosts)
     if not found:
         labels = ", ".join(f"{key}={value}" for key, value in policy.hosts.items())
-        raise _refused("no-hosts", f"no enrolled host carries {labels}; that never means all", "noonday hosts")
+        raise refused("no-hosts", f"no enrolled host carries {labels}; that never means all", "noonday hosts")
     away = {host.name: host for host in found if _away(view, policy, host.name, now)}
     _all_have_app([host for host in found if host.name not in away], policy)
     skipped: dict[str, str] = {}
@@ -39,14 +39,14 @@ def members(state: State, view: View, policy: Policy, *, now: float) -> Members:
     needed = [name for name in away if name not in skipped]
     if not hosts or (needed and policy.offline != "wait"):
         silent = needed or list(skipped)
-        raise _refused(
+        raise refused(
             "unreachable",
             f"no report from {', '.join(f'{name} (last seen {ago(view, name, now)})' for name in silent)}",
             "noonday doctor, then start the agents there; or set offline in the app's policy",
         )
     drained = [f"{host.name} (by {host.drained_by})" for host in hosts if host.drained_by]
     if drained:
-        raise _refused("drained", f"drained by an operator: {', '.join(drained)}", "noonday undrain HOST")
+        raise refused("drained", f"drained by an operator: {', '.join(drained)}", "noonday undrain HOST")
     return Members(hosts, skipped)
 
 
@@ -66,8 +66,4 @@ def _all_have_app(hosts: list[Host], policy: Policy) -> None:
     strange = [host.name for host in hosts if policy.app not in host.apps]
     if strange:
         fix = f"add [apps.{policy.app}] to agent.toml there, or take the label off"
-        raise _refused("unknown-app", f"{', '.join(strange)} has no app {policy.app!r} in agent.toml", fix)
-
-
-def _refused(rule: str, text: str, next_action: str) -> BadInput:
-    return BadInput(f"Refused: {text}.", rule=rule, next_action=next_action)
+        raise refused("unknown-app", f"{', '.join(strange)} has no app {policy.app!r} in agent.toml", fix)

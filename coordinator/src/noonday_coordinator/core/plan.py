@@ -8,10 +8,10 @@ from noonday_coordinator.core import twin
 from noonday_coordinator.core.events import Stage
 from noonday_coordinator.core.members import Members, members
 from noonday_coordinator.core.policy import Policy, share_of
+from noonday_coordinator.core.refusal import refused
 from noonday_coordinator.core.state import App, Host, Release, State
 from noonday_coordinator.core.view import View
 from noonday_coordinator.core.waves import in_order, serves_badly, waves_of
-from noonday_shared.errors import BadInput
 from noonday_shared.messages import Goal
 from noonday_shared.names import ReleaseRef
 
@@ -91,7 +91,7 @@ def plan_rollback(state: State, view: View, policy: Policy, *, now: float) -> Pl
     app = state.app(policy.app)
     target = app.previous
     if target is None:
-        raise _refused(
+        raise refused(
             "no-previous", f"{app.name} has no previous release to go back to", f"noonday release list {app.name}"
         )
     found = members(state, view, policy, now=now)
@@ -125,13 +125,13 @@ def may_begin(state: State, app: str, version: str, *, supersede: bool) -> None:
         none_under_way(state, app)
     if rollout.kind == "rollback" or rollout.stage is Stage.ROLLING_BACK:
         text = f"{rollout.id} is going back, and nothing takes over from a rollback"
-        raise _refused("going-back", text, f"noonday show {rollout.id} --follow, then deploy again")
+        raise refused("going-back", text, f"noonday show {rollout.id} --follow, then deploy again")
     if rollout.release.version == version:
-        raise _refused("under-way", f"{rollout.id} rolls out {app} {version} already", f"noonday show {rollout.id}")
+        raise refused("under-way", f"{rollout.id} rolls out {app} {version} already", f"noonday show {rollout.id}")
     current = state.app(app).current
     if current is not None and current.version == version:
         text = f"{version} is the release of record, to which an end of {rollout.id} leads back"
-        raise _refused("of-record", text, f"noonday abort {app}")
+        raise refused("of-record", text, f"noonday abort {app}")
 
 
 def none_under_way(state: State, app: str) -> None:
@@ -140,11 +140,11 @@ def none_under_way(state: State, app: str) -> None:
     if rollout is not None:
         text = f"{rollout.id} ({app} {rollout.release.version}, by {rollout.by}) is under way: {rollout.stage}"
         fix = f"noonday show {rollout.id}, noonday abort {app}, or deploy with --supersede"
-        raise _refused("rollout-under-way", text, fix)
+        raise refused("rollout-under-way", text, fix)
     out = [name for name, host in state.hosts.items() if app in host.apps and state.goal_of(name, app) is Goal.OUT]
     waiting = [name for name in out if not state.hosts[name].drained_by]
     if waiting:
-        raise _refused("returning", f"{', '.join(waiting)} is on its way back into service", "try again in a moment")
+        raise refused("returning", f"{', '.join(waiting)} is on its way back into service", "try again in a moment")
 
 
 def drain_limit(policy: Policy, present: int, *, allow_outage: bool, absent: int = 0) -> int:
@@ -154,7 +154,7 @@ def drain_limit(policy: Policy, present: int, *, allow_outage: bool, absent: int
         if not outage:
             fix = "pass --allow-outage, or set allow_outage = true in the app's policy"
             one = f"all hosts of {policy.app} but one are left out" if absent else f"{policy.app} has one host"
-            raise _refused("only-host", f"{one}, so its release means an outage", fix)
+            raise refused("only-host", f"{one}, so its release means an outage", fix)
         return 1
     total = present + absent
     limit = min(policy.limit(total, absent), present - 1)
@@ -164,7 +164,7 @@ def drain_limit(policy: Policy, present: int, *, allow_outage: bool, absent: int
         if absent:
             text += f" - {absent} left out"
         text += f" = {present - kept} that may be drained"
-        raise _refused("no-room", text, "lower min_healthy in the app's policy, or add hosts")
+        raise refused("no-room", text, "lower min_healthy in the app's policy, or add hosts")
     return limit
 
 
@@ -173,12 +173,12 @@ def _pushed(app: App, version: str) -> Release:
     release = app.releases.get(version)
     if release is None:
         known = ", ".join(sorted(app.releases)) or "none"
-        raise _refused(
+        raise refused(
             "not-pushed", f"{app.name} {version} was not pushed (pushed: {known})", "noonday release push FILE"
         )
     if release.blocked:
         again = f"noonday release unblock {app.name} {version} --why WHY"
-        raise _refused("blocked", f"{app.name} {version} was {release.blocked}", again)
+        raise refused("blocked", f"{app.name} {version} was {release.blocked}", again)
     return release
 
 
@@ -187,7 +187,7 @@ def _on_all(hosts: tuple[Host, ...], app: str, release: ReleaseRef) -> None:
     missing = [host.name for host in hosts if not _holds(host, app, release)]
     if missing:
         text = f"the archive of {app} {release.version} is no longer kept, and it is not on {', '.join(missing)}"
-        raise _refused("archive-pruned", text, "build it again from the same source, then noonday release push FILE")
+        raise refused("archive-pruned", text, "build it again from the same source, then noonday release push FILE")
 
 
 def _runs(host: Host, app: str, release: ReleaseRef) -> bool:
@@ -252,7 +252,3 @@ def _estimate(policy: Policy, waves: tuple[tuple[str, ...], ...], limit: int, *,
     turns = sum(-(-len(wave) // limit) for wave in waves)
     pauses = max(len(waves) - 2, 0) * policy.wave_pause
     return turns * STEP_SECONDS + pauses + (0.0 if first else policy.examine)
-
-
-def _refused(rule: str, text: str, next_action: str) -> BadInput:
-    return BadInput(f"Refused: {text}.", rule=rule, next_action=next_action)

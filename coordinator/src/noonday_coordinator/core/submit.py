@@ -8,9 +8,9 @@ from noonday_coordinator.core.coming_home import plan_reconcile, reconcile
 from noonday_coordinator.core.keeping import prunable
 from noonday_coordinator.core.plan import Plan, must_fetch, plan_deploy, plan_rollback
 from noonday_coordinator.core.policy import Policy
+from noonday_coordinator.core.refusal import refused
 from noonday_coordinator.core.state import TOUCHED, Host, Rollout, State
 from noonday_coordinator.core.view import View
-from noonday_shared.errors import BadInput
 
 SILENT = 30.0
 """Seconds without a word after which a host is not counted as in service."""
@@ -27,7 +27,7 @@ def submit(state: State, view: View, command: c.Command, *, now: float, by: str)
             return _drain(state, view, host, now)
         case c.UndrainHost(host):
             if not _host(state, host).drained_by:
-                raise _refused("not-drained", f"{host} is not drained by an operator", "noonday hosts")
+                raise refused("not-drained", f"{host} is not drained by an operator", "noonday hosts")
             return (e.HostUndrained(host),)
         case c.Enroll(host, labels, public_key):
             return (e.HostEnrolled(host, labels, public_key),)
@@ -126,7 +126,7 @@ def _steer(rollout: Rollout, command: c.Promote | c.Abort | c.Pause | c.Resume, 
         case c.Promote():
             if rollout.stage not in (e.Stage.EXAMINING, e.Stage.GATE) and not rollout.asked:
                 text = f"{rollout.id} is {rollout.stage}: there is nothing to promote"
-                raise _refused("nothing-to-promote", text, f"noonday show {rollout.id}")
+                raise refused("nothing-to-promote", text, f"noonday show {rollout.id}")
             return (e.Promoted(rollout.id),)
         case c.Abort(_, why):
             _not_going_back(rollout)
@@ -138,26 +138,26 @@ def _steer(rollout: Rollout, command: c.Promote | c.Abort | c.Pause | c.Resume, 
             return (e.AbortRequested(rollout.id, why), back)
         case c.Pause():
             if rollout.paused_by:
-                raise _refused("paused", f"{rollout.id} is paused by {rollout.paused_by} already", "noonday resume APP")
+                raise refused("paused", f"{rollout.id} is paused by {rollout.paused_by} already", "noonday resume APP")
             _not_going_back(rollout)
             return (e.Paused(rollout.id),)
         case c.Resume():
             if not rollout.paused_by:
-                raise _refused("not-paused", f"{rollout.id} is not paused", f"noonday show {rollout.id}")
+                raise refused("not-paused", f"{rollout.id} is not paused", f"noonday show {rollout.id}")
             return (e.Resumed(rollout.id),)
 
 
 def _drain(state: State, view: View, name: str, now: float) -> tuple[e.Event, ...]:
     host = _host(state, name)
     if host.drained_by:
-        raise _refused("drained", f"{name} is drained by {host.drained_by} already", f"noonday undrain {name}")
+        raise refused("drained", f"{name} is drained by {host.drained_by} already", f"noonday undrain {name}")
     if not host.apps:
-        raise _refused("no-apps", f"{name} has not reported any app yet", "noonday doctor")
+        raise refused("no-apps", f"{name} has not reported any app yet", "noonday doctor")
     for app in host.apps:
         rollout = state.active(app)
         if rollout is not None and name in rollout.members:
             text = f"{name} is part of {rollout.id} ({app} {rollout.release.version}), which is {rollout.stage}"
-            raise _refused("rollout-under-way", text, f"noonday abort {app}, or wait")
+            raise refused("rollout-under-way", text, f"noonday abort {app}, or wait")
         # Its report lags: a host that was just drained, or that is silent, can't be counted on.
         others = [
             one
@@ -166,10 +166,10 @@ def _drain(state: State, view: View, name: str, now: float) -> tuple[e.Event, ..
             if view.silent_for(one.name, now) <= SILENT
         ]
         if host.app(app).in_service and not others:
-            raise _refused("last-in-service", f"{name} is the last host of {app} in service", "noonday hosts")
+            raise refused("last-in-service", f"{name} is the last host of {app} in service", "noonday hosts")
         if host.app(app).serves_well and state.returns_to(name, app) is None:
             text = f"{name} serves a {app} that Noonday did not release, so it could not let it back in"
-            raise _refused("not-released", text, f"drain it at the load balancer, or release {app} first")
+            raise refused("not-released", text, f"drain it at the load balancer, or release {app} first")
     return (e.HostDrained(name),)
 
 
@@ -177,7 +177,7 @@ def _remove(state: State, name: str) -> tuple[e.Event, ...]:
     _host(state, name)
     for rollout in state.rollouts.values():
         if rollout.end is None and name in rollout.members:
-            raise _refused("rollout-under-way", f"{name} is part of {rollout.id}", f"noonday abort {rollout.app}")
+            raise refused("rollout-under-way", f"{name} is part of {rollout.id}", f"noonday abort {rollout.app}")
     return (e.HostRemoved(name),)
 
 
@@ -185,7 +185,7 @@ def _push(state: State, command: c.Push) -> tuple[e.Event, ...]:
     known = state.app(command.app).releases.get(command.release.version)
     if known is not None and known.ref != command.release:
         text = f"{command.app} {command.release.version} was pushed with other content (sha256 {known.ref.digest[:8]}…)"
-        raise _refused("same-version-other-content", text, "build it under a new version")
+        raise refused("same-version-other-content", text, "build it under a new version")
     if known is not None and not known.pruned:
         return ()
     pushed = e.ReleasePushed(command.app, command.release, command.size, command.manifest)
@@ -197,9 +197,9 @@ def _unblock(state: State, command: c.Unblock) -> tuple[e.Event, ...]:
     release = state.app(command.app).releases.get(command.version)
     if release is None:
         text = f"{command.app} {command.version} was not pushed"
-        raise _refused("not-pushed", text, f"noonday release list {command.app}")
+        raise refused("not-pushed", text, f"noonday release list {command.app}")
     if not release.blocked:
-        raise _refused("not-blocked", f"{command.app} {command.version} is not blocked", "noonday deploy")
+        raise refused("not-blocked", f"{command.app} {command.version} is not blocked", "noonday deploy")
     return (e.ReleaseUnblocked(command.app, release.ref, command.why),)
 
 
@@ -213,28 +213,24 @@ def _caveat(state: State, command: c.MarkCaveat | c.ForgetCaveat) -> e.Event:
     mark = app.caveats.get(command.key)
     if mark is None:
         text = f"{command.key} is no caveat of {command.app}"
-        raise _refused("no-such-caveat", text, f"noonday caveats list {command.app}")
+        raise refused("no-such-caveat", text, f"noonday caveats list {command.app}")
     return e.CaveatForgotten(command.app, command.key, command.why, mark.level, mark.text, app.active)
 
 
 def _under_way(state: State, app: str) -> Rollout:
     rollout = state.active(app)
     if rollout is None:
-        raise _refused("no-rollout", f"no rollout of {app} is under way", f"noonday history {app}")
+        raise refused("no-rollout", f"no rollout of {app} is under way", f"noonday history {app}")
     return rollout
 
 
 def _not_going_back(rollout: Rollout) -> None:
     if rollout.stage is e.Stage.ROLLING_BACK or rollout.kind == "rollback":
-        raise _refused("going-back", f"{rollout.id} is going back already", f"noonday show {rollout.id}")
+        raise refused("going-back", f"{rollout.id} is going back already", f"noonday show {rollout.id}")
 
 
 def _host(state: State, name: str) -> Host:
     host = state.hosts.get(name)
     if host is None:
-        raise _refused("not-enrolled", f"{name} is not enrolled", f"noonday enroll {name} --label KEY=VALUE")
+        raise refused("not-enrolled", f"{name} is not enrolled", f"noonday enroll {name} --label KEY=VALUE")
     return host
-
-
-def _refused(rule: str, text: str, next_action: str) -> BadInput:
-    return BadInput(f"Refused: {text}.", rule=rule, next_action=next_action)
