@@ -27,17 +27,20 @@ def test_promote_skips_what_is_left_of_the_examine(fleet: Fleet) -> None:
 def test_a_paused_rollout_drains_nobody_until_it_is_resumed(fleet: Fleet) -> None:
     version = fleet.push()
     rollout = examined(fleet, version)
-    fleet.ok("pause", "web")
+    fleet.ok("pause", "web", "--why", "the database moves")
     assert fleet.refused("pause", "web").rule == "paused"
-    fleet.ok("promote", "web")
+    fleet.ok("promote", "web", "--why", "it was examined long enough")
     heard = fleet.told("web-1").reported_at
     with fleet.load() as load:
         load.after(100)
     assert fleet.rollout(rollout).paused_by == "admin"
     assert fleet.host("web-2").web.answers != version, f"nothing more since {heard}"
-    fleet.ok("resume", "web")
+    fleet.ok("resume", "web", "--why", "it has moved")
     assert fleet.ended(rollout).end == "done"
     assert fleet.host("web-2").web.answers == version
+    history = fleet.cli("history", "web").out
+    for words in ("It was paused: the database moves.", "It goes on: it has moved.", "it was examined long enough."):
+        assert words in history
 
 
 def test_an_aborted_rollout_goes_back_and_its_release_is_not_blocked(fleet: Fleet) -> None:

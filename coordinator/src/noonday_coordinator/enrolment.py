@@ -32,6 +32,7 @@ def enroll(
     by: str,
     public_key: str = "",
     rotate: bool = False,
+    why: str = "",
 ) -> Enrolment:
     """Make `host` known. An enrolled host keeps its key and gets other labels; another key needs `rotate`.
 
@@ -49,7 +50,7 @@ def enroll(
             next_action=f"to give it a new key, which cuts off the old one: noonday enroll {host} --rotate",
         )
     made = None if public_key else SigningKey.new()
-    records = context.submit(Enroll(host, labels, str(made.public) if made else public_key), by)
+    records = context.submit(Enroll(host, labels, str(made.public) if made else public_key, why), by)
     return Enrolment(host, agent_toml(context, host), made.seed_text if made else "", say_all(records))
 
 

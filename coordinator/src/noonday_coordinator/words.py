@@ -68,15 +68,15 @@ def _outside(event: Outside) -> str:
     match event:
         case e.CoordinatorStarted(term):
             return f"A coordinator took over, term {term}."
-        case e.HostEnrolled(host, labels):
+        case e.HostEnrolled(host, labels, _, why):
             carries = ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))
-            return f"{host} was enrolled{f' with {carries}' if carries else ''}."
-        case e.HostRemoved(host):
-            return f"{host} was removed."
-        case e.HostDrained(host):
-            return f"{host} is to stay out of its load balancers."
-        case e.HostUndrained(host):
-            return f"{host} may serve again."
+            return f"{host} was enrolled{f' with {carries}' if carries else ''}{_because(why)}."
+        case e.HostRemoved(host, why):
+            return f"{host} was removed{_because(why)}."
+        case e.HostDrained(host, why):
+            return f"{host} is to stay out of its load balancers{_because(why)}."
+        case e.HostUndrained(host, why):
+            return f"{host} may serve again{_because(why)}."
         case e.ReleasePushed(app, release, size):
             return f"{app} {release.version} ({release.digest[:8]}, {size} bytes) was pushed."
         case e.ReleasePruned(app, release):
@@ -149,16 +149,16 @@ def _inside(event: Inside) -> str:
             return f"Verdict after {requests} requests: {verdict}{_colon(reason)}."
         case e.Asked(_, question):
             return f"Waits for a person: {question}"
-        case e.Promoted():
-            return "A person promoted it."
+        case e.Promoted(_, why):
+            return f"A person promoted it{_because(why)}."
         case e.RollbackRequested(_, why):
             return f"A person asked for the rollback{_because(why)}."
         case e.AbortRequested(_, why):
             return f"A person aborted it{_because(why)}."
-        case e.Paused():
-            return "It was paused."
-        case e.Resumed():
-            return "It goes on."
+        case e.Paused(_, why):
+            return f"It was paused{_because(why)}."
+        case e.Resumed(_, why):
+            return f"It goes on{_because(why)}."
         case e.RolloutEnded(_, end, reason):
             return f"{_ENDS[end]}{_colon(reason)}."
         case _:
@@ -179,7 +179,8 @@ def _started(event: e.RolloutStarted) -> str:
     hosts = ", ".join(host for wave in event.waves for host in wave)
     left = "; ".join(f"{host} is left out: {why}" for host, why in event.skipped.items())
     change = _change(event.previous, event.release)
-    return f"{what} {event.rollout} of {event.app} {change} began on {hosts}{f'; {left}' if left else ''}."
+    where = f"{hosts}{f'; {left}' if left else ''}"
+    return f"{what} {event.rollout} of {event.app} {change} began on {where}{_because(event.why)}."
 
 
 def _assigned(event: e.Assigned) -> str:

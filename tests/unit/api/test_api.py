@@ -196,6 +196,9 @@ def test_a_host_is_drained_let_back_and_removed(fleet: Api) -> None:
     assert fleet.post("/hosts/web-1/undrain")["words"] == "web-1 may serve again."
     assert fleet.delete("/hosts/web-3")["words"] == "web-3 was removed."
     assert len(fleet.get("/hosts")["hosts"]) == 2
+    assert fleet.post("/hosts/web-1/drain", {"why": "a new disk"})["words"].endswith(": a new disk.")
+    assert fleet.post("/hosts/web-1/undrain", {"why": "it is in"})["words"] == "web-1 may serve again: it is in."
+    assert fleet.delete("/hosts/web-2?why=sold")["words"] == "web-2 was removed: sold."
 
 
 def checks(api: Api, state: str) -> dict[str, str]:

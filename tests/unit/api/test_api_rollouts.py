@@ -152,8 +152,13 @@ def test_a_rollout_is_steered(rolling: Api) -> None:
     assert rolling.post("/apps/web/abort", {}, 409)["rule"] == "going-back"
 
 
-def test_an_abort_keeps_its_reason(rolling: Api) -> None:
-    assert "wrong day" in rolling.post("/apps/web/abort", {"why": "wrong day"})["words"]
+@pytest.mark.parametrize("verbs", [("abort",), ("pause",), ("pause", "resume"), ("promote",)])
+def test_who_steers_a_rollout_may_say_why_and_history_tells_it(verbs: tuple[str, ...], rolling: Api) -> None:
+    examined(rolling)
+    for verb in verbs:
+        words = rolling.post(f"/apps/web/{verb}", {"why": f"wrong day to {verb}"})["words"]
+        assert f"wrong day to {verb}" in words
+        assert any(f"wrong day to {verb}" in event["words"] for event in rolling.get("/history")["events"])
 
 
 def test_a_rollout_goes_back_also_when_its_policy_file_was_broken_meanwhile(rolling: Api) -> None:

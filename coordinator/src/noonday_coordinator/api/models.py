@@ -147,6 +147,7 @@ class EnrollAsk(Ask):
         default="", description="the host's own; empty: a key is made and its private part answered"
     )
     rotate: bool = Field(default=False, description="replace the key of a host that is enrolled already")
+    why: str = Field(default="", max_length=1000, description="kept in the history")
 
 
 class Enrolled(Reply):
@@ -163,10 +164,11 @@ class DeployAsk(Ask):
     version: Version
     allow_outage: bool = False
     supersede: bool = Field(default=False, description="take over from the rollout under way, if there is one")
+    why: str = Field(default="", max_length=1000, description="kept in the history")
 
 
 class WhyAsk(Ask):
-    why: str = Field(default="", max_length=1000)
+    why: str = Field(default="", max_length=1000, description="kept in the history")
 
 
 class PlanReply(Reply):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 
 from noonday_coordinator import enrolment
 from noonday_coordinator.api import doctor, show
@@ -18,6 +20,9 @@ from noonday_coordinator.words import say_all
 from noonday_shared.errors import NoondayError
 
 router = APIRouter(tags=["fleet"])
+NO_WHY = m.WhyAsk()
+"""Of whoever sends no body."""
+Why = Annotated[str, Query(max_length=1000, description="kept in the history")]
 
 
 @router.get("/status")
@@ -51,26 +56,26 @@ def hosts(context: Ctx, _: Caller) -> m.Hosts:
 def enroll(ask: m.EnrollAsk, context: Ctx, by: Caller) -> m.Enrolled:
     """Make a host known: its key, its labels, and the part of agent.toml that goes with them."""
     made = enrolment.enroll(
-        context, ask.host, ask.labels, by=by, public_key=ask.public_key, rotate=ask.rotate
+        context, ask.host, ask.labels, by=by, public_key=ask.public_key, rotate=ask.rotate, why=ask.why
     )  # fmt: skip
     return m.Enrolled(host=made.host, agent_toml=made.agent_toml, host_key=made.host_key, words=made.words)
 
 
 @router.delete("/hosts/{host}")
-def remove(host: str, context: Ctx, by: Caller) -> m.Done:
+def remove(host: str, context: Ctx, by: Caller, why: Why = "") -> m.Done:
     """Forget a host; what it reports then changes nothing. What runs there goes on running."""
-    return m.Done(words=say_all(context.submit(Remove(host), by)))
+    return m.Done(words=say_all(context.submit(Remove(host, why), by)))
 
 
 @router.post("/hosts/{host}/drain")
-def drain(host: str, context: Ctx, by: Caller) -> m.Done:
+def drain(host: str, context: Ctx, by: Caller, ask: m.WhyAsk = NO_WHY) -> m.Done:
     """Take all apps of a host out of their load balancers, and keep them out."""
-    return m.Done(words=say_all(context.submit(DrainHost(host), by)))
+    return m.Done(words=say_all(context.submit(DrainHost(host, ask.why), by)))
 
 
 @router.post("/hosts/{host}/undrain")
-def undrain(host: str, context: Ctx, by: Caller) -> m.Done:
-    return m.Done(words=say_all(context.submit(UndrainHost(host), by)))
+def undrain(host: str, context: Ctx, by: Caller, ask: m.WhyAsk = NO_WHY) -> m.Done:
+    return m.Done(words=say_all(context.submit(UndrainHost(host, ask.why), by)))
 
 
 @router.get("/doctor")

@@ -21,6 +21,8 @@ from noonday_shared.errors import NoondayError
 
 router = APIRouter(tags=["rollouts"])
 Limit = Annotated[int, Query(ge=1, le=1000)]
+NO_WHY = m.WhyAsk()
+"""Of whoever sends no body."""
 After = Annotated[int, Query(ge=0, description="only what is numbered above it")]
 
 
@@ -52,17 +54,17 @@ def plan_reconcile(app: str, context: Ctx, _: Caller) -> m.ReconcilePlan:
 
 
 @router.post("/apps/{app}/reconcile")
-def reconcile(app: str, context: Ctx, by: Caller) -> m.Started:
+def reconcile(app: str, context: Ctx, by: Caller, ask: m.WhyAsk = NO_WHY) -> m.Started:
     """Bring hosts that serve something else to the release of record, one at a time. `rollout` is null when there is
     none that could be."""
-    command = Reconcile(app, context.policies.of(context.known(app)))
+    command = Reconcile(app, context.policies.of(context.known(app)), ask.why)
     return _began(context.submit(command, by), f"{app} has no host that could be brought home now.")
 
 
 @router.post("/apps/{app}/promote")
-def promote(app: str, context: Ctx, by: Caller) -> m.Done:
+def promote(app: str, context: Ctx, by: Caller, ask: m.WhyAsk = NO_WHY) -> m.Done:
     """Skip what is left of the examine, or answer yes."""
-    return _steered(context, Promote(context.known(app)), by)
+    return _steered(context, Promote(context.known(app), ask.why), by)
 
 
 @router.post("/apps/{app}/abort")
@@ -72,13 +74,13 @@ def abort(app: str, ask: m.WhyAsk, context: Ctx, by: Caller) -> m.Done:
 
 
 @router.post("/apps/{app}/pause")
-def pause(app: str, context: Ctx, by: Caller) -> m.Done:
-    return _steered(context, Pause(context.known(app)), by)
+def pause(app: str, context: Ctx, by: Caller, ask: m.WhyAsk = NO_WHY) -> m.Done:
+    return _steered(context, Pause(context.known(app), ask.why), by)
 
 
 @router.post("/apps/{app}/resume")
-def resume(app: str, context: Ctx, by: Caller) -> m.Done:
-    return _steered(context, Resume(context.known(app)), by)
+def resume(app: str, context: Ctx, by: Caller, ask: m.WhyAsk = NO_WHY) -> m.Done:
+    return _steered(context, Resume(context.known(app), ask.why), by)
 
 
 @router.get("/rollouts")
@@ -138,7 +140,7 @@ def found_rollout(state: State, name: str) -> Rollout:
 
 
 def _deploy(context: Context, app: str, ask: m.DeployAsk) -> Deploy:
-    return Deploy(app, ask.version, context.policies.of(app), ask.allow_outage, ask.supersede)
+    return Deploy(app, ask.version, context.policies.of(app), ask.allow_outage, ask.supersede, ask.why)
 
 
 def _policy_for_rollback(context: Context, app: str) -> Policy:

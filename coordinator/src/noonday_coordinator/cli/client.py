@@ -61,8 +61,8 @@ class Client:
         raw = body.model_dump(mode="json") if body else None
         return self._call("POST", path, model, json=raw, within=within)
 
-    def delete(self, path: str, model: type[M]) -> M:
-        return self._call("DELETE", path, model)
+    def delete(self, path: str, model: type[M], query: Query | None = None) -> M:
+        return self._call("DELETE", path, model, query=query)
 
     def upload(self, path: str, model: type[M], manifest: bytes, archive: Path) -> M:
         """Send the signed manifest and the archive in one body; blocks for as long as the network needs."""

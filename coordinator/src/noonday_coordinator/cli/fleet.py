@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
-from noonday_coordinator.api.models import Done, EnrollAsk, Enrolled, Hosts
+from noonday_coordinator.api.models import Done, EnrollAsk, Enrolled, Hosts, WhyAsk
 from noonday_coordinator.cli import tables, words
 from noonday_coordinator.cli.client import part
 from noonday_coordinator.cli.session import Session, connected
+from noonday_coordinator.cli.session import why as reason
 from noonday_shared.errors import BadInput
 from noonday_shared.names import HOST, check_name
 
@@ -28,14 +29,19 @@ def hosts(session: Session) -> None:
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="As in role=web; may be repeated.")
 @click.option("--public-key", default="", help="The host's own key; without it one is made and shown once.")
 @click.option("--rotate", is_flag=True, help="Make a new key for a host that is enrolled already.")
+@reason
 @connected
-def enroll(session: Session, *, host: str, labels: tuple[str, ...], public_key: str, rotate: bool) -> None:
+def enroll(session: Session, *, host: str, labels: tuple[str, ...], public_key: str, rotate: bool, why: str) -> None:
     """Let HOST take part; print its configuration.
 
     Prints the host's part of agent.toml and, once, its private key. Writes nothing.
     """
     ask = EnrollAsk(
-        host=check_name(HOST, host, "a host name"), labels=_labels(labels), public_key=public_key, rotate=rotate
+        host=check_name(HOST, host, "a host name"),
+        labels=_labels(labels),
+        public_key=public_key,
+        rotate=rotate,
+        why=why,
     )
     reply = session.client.post("/hosts", Enrolled, ask)
     session.out.document(reply, words.enrolled(reply))
@@ -43,37 +49,40 @@ def enroll(session: Session, *, host: str, labels: tuple[str, ...], public_key: 
 
 @click.command()
 @click.argument("host")
+@reason
 @connected
-def remove(session: Session, host: str) -> None:
+def remove(session: Session, host: str, why: str) -> None:
     """Let HOST take part no more.
 
     Its reports change nothing from now on; its apps go on as they are.
     """
-    done = session.client.delete(f"/hosts/{part(host)}", Done)
+    done = session.client.delete(f"/hosts/{part(host)}", Done, {"why": why} if why else None)
     session.out.document(done, done.words)
 
 
 @click.command()
 @click.argument("host")
+@reason
 @connected
-def drain(session: Session, host: str) -> None:
+def drain(session: Session, host: str, why: str) -> None:
     """Keep HOST out of its load balancers.
 
     All of its apps go out and stay out, until `undrain`; no rollout starts meanwhile.
     """
-    _post(session, host, "drain")
+    _post(session, host, "drain", why)
 
 
 @click.command()
 @click.argument("host")
+@reason
 @connected
-def undrain(session: Session, host: str) -> None:
+def undrain(session: Session, host: str, why: str) -> None:
     """Let HOST back into its load balancers."""
-    _post(session, host, "undrain")
+    _post(session, host, "undrain", why)
 
 
-def _post(session: Session, host: str, verb: str) -> None:
-    done = session.client.post(f"/hosts/{part(host)}/{verb}", Done)
+def _post(session: Session, host: str, verb: str, why: str) -> None:
+    done = session.client.post(f"/hosts/{part(host)}/{verb}", Done, WhyAsk(why=why))
     session.out.document(done, done.words)
 
 

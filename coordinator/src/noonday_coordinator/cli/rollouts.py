@@ -9,6 +9,7 @@ from noonday_coordinator.cli import words as w
 from noonday_coordinator.cli.client import part
 from noonday_coordinator.cli.exits import Exit
 from noonday_coordinator.cli.session import Session, connected
+from noonday_coordinator.cli.session import why as reason
 from noonday_coordinator.cli.tables import homecoming as plan_homecoming
 from noonday_coordinator.cli.tables import plan as plan_table
 
@@ -21,6 +22,7 @@ from noonday_coordinator.cli.tables import plan as plan_table
 @click.option("--no-wait", is_flag=True, help="Return once it is started.")
 @click.option("--allow-outage", is_flag=True, help="Let the only host of a fleet be taken out.")
 @click.option("--supersede", is_flag=True, help="Take over from a rollout under way.")
+@reason
 @connected
 def deploy(
     session: Session,
@@ -32,13 +34,14 @@ def deploy(
     no_wait: bool,
     allow_outage: bool,
     supersede: bool,
+    why: str,
 ) -> Exit:
     """Release VERSION of APP, and show how it goes.
 
     First the plan and a question, then the rollout until it ends or asks a person.
     Ctrl-C leaves the view; the rollout goes on.
     """
-    ask = DeployAsk(version=w.checked_version(version), allow_outage=allow_outage, supersede=supersede)
+    ask = DeployAsk(version=w.checked_version(version), allow_outage=allow_outage, supersede=supersede, why=why)
     plan = session.client.post(f"/apps/{part(app)}/plan", PlanReply, ask)
     if only_plan:
         session.out.document(plan, w.nothing_to_do(plan) if plan.nothing_to_do else plan_table(plan))
@@ -55,7 +58,7 @@ def deploy(
 
 @click.command()
 @click.argument("app")
-@click.option("--why", default="", help="Kept in the history.")
+@reason
 @click.option("--yes", is_flag=True, help="Start without asking.")
 @click.option("--no-wait", is_flag=True, help="Return once it is started.")
 @connected
@@ -76,8 +79,9 @@ def rollback(session: Session, *, app: str, why: str, yes: bool, no_wait: bool) 
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would be mended and change nothing.")
 @click.option("--yes", is_flag=True, help="Start without asking.")
 @click.option("--no-wait", is_flag=True, help="Return once it is started.")
+@reason
 @connected
-def reconcile(session: Session, *, app: str | None, only_plan: bool, yes: bool, no_wait: bool) -> Exit:
+def reconcile(session: Session, *, app: str | None, only_plan: bool, yes: bool, no_wait: bool, why: str) -> Exit:
     """Bring hosts to the release of record.
 
     Those of APP, or of all apps, that serve something else, as after a change by hand:
@@ -89,7 +93,7 @@ def reconcile(session: Session, *, app: str | None, only_plan: bool, yes: bool, 
         session.out.record("plan", plan)
         session.out.show(plan_homecoming(plan))
         if not only_plan:
-            codes.append(_bring_home(session, plan, yes=yes, no_wait=no_wait))
+            codes.append(_bring_home(session, plan, yes=yes, no_wait=no_wait, why=why))
     return max(codes)
 
 
@@ -101,10 +105,10 @@ def _at_rest(session: Session) -> list[str]:
     return [one.app for one in apps if not one.rollout]
 
 
-def _bring_home(session: Session, plan: ReconcilePlan, *, yes: bool, no_wait: bool) -> Exit:
+def _bring_home(session: Session, plan: ReconcilePlan, *, yes: bool, no_wait: bool, why: str) -> Exit:
     if plan.hosts:
         session.confirm(f"Bring {', '.join(one.host for one in plan.hosts)} to {plan.release.version}?", yes=yes)
-        started = session.client.post(f"/apps/{part(plan.app)}/reconcile", Started)
+        started = session.client.post(f"/apps/{part(plan.app)}/reconcile", Started, WhyAsk(why=why))
         code = _started(session, plan.app, started, no_wait=no_wait)
     else:
         code = Exit.DONE
@@ -113,48 +117,51 @@ def _bring_home(session: Session, plan: ReconcilePlan, *, yes: bool, no_wait: bo
 
 @click.command()
 @click.argument("app")
+@reason
 @connected
-def promote(session: Session, app: str) -> None:
+def promote(session: Session, app: str, why: str) -> None:
     """Answer yes, or skip the rest of the examine.
 
     Answers what the rollout of APP asks, or ends its examine now.
     """
-    _command(session, app, "promote")
+    _command(session, app, "promote", why)
 
 
 @click.command()
 @click.argument("app")
-@click.option("--why", default="", help="Kept in the history.")
+@reason
 @connected
 def abort(session: Session, app: str, why: str) -> None:
     """Stop a rollout and bring its hosts back.
 
     The release of APP is not blocked by it.
     """
-    _command(session, app, "abort", WhyAsk(why=why))
+    _command(session, app, "abort", why)
 
 
 @click.command()
 @click.argument("app")
+@reason
 @connected
-def pause(session: Session, app: str) -> None:
+def pause(session: Session, app: str, why: str) -> None:
     """Drain no further host until `resume`.
 
     What is under way on a host of APP is finished, and judging goes on.
     """
-    _command(session, app, "pause")
+    _command(session, app, "pause", why)
 
 
 @click.command()
 @click.argument("app")
+@reason
 @connected
-def resume(session: Session, app: str) -> None:
+def resume(session: Session, app: str, why: str) -> None:
     """Let a paused rollout of APP go on."""
-    _command(session, app, "resume")
+    _command(session, app, "resume", why)
 
 
-def _command(session: Session, app: str, verb: str, ask: WhyAsk | None = None) -> None:
-    done = session.client.post(f"/apps/{part(app)}/{verb}", Done, ask)
+def _command(session: Session, app: str, verb: str, why: str) -> None:
+    done = session.client.post(f"/apps/{part(app)}/{verb}", Done, WhyAsk(why=why))
     session.out.document(done, done.words)
 
 

@@ -87,6 +87,10 @@ def connected(command: Callable[..., Any]) -> Callable[..., Any]:
     return functools.update_wrapper(run, command)
 
 
+why = click.option("--why", default="", help="Kept in the history.")
+"""Of what a person does that others may ask about later."""
+
+
 class NoondayGroup(click.Group):
     """Ends every error in a sentence, what to do next, and the exit status that says which kind it was."""
 

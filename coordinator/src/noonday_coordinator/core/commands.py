@@ -20,6 +20,7 @@ class Deploy:
     policy: Policy
     allow_outage: bool = False
     supersede: bool = False
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Reconcile:
 
     app: str
     policy: Policy
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Promote:
     """Skip what is left of the examine, or answer yes at a gate or a question."""
 
     app: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,13 @@ class Abort:
 @dataclass(frozen=True, slots=True)
 class Pause:
     app: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
     app: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +74,13 @@ class DrainHost:
     """Take all apps of a host out of their load balancers, and keep them out."""
 
     host: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class UndrainHost:
     host: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +88,13 @@ class Enroll:
     host: str
     labels: dict[str, str]
     public_key: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Remove:
     host: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,11 +138,13 @@ class HostEnrolled:
     host: str
     labels: dict[str, str]
     public_key: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class HostRemoved:
     host: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +157,13 @@ class HostReported:
 @dataclass(frozen=True, slots=True)
 class HostDrained:
     host: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class HostUndrained:
     host: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +226,8 @@ class RolloutStarted:
     """Hosts that did not serve well before it began: what fails there says nothing of the release."""
     half_rolled: dict[str, ReleaseRef] = field(default_factory=dict)
     """Hosts that a superseded rollout had begun to bring to another release, and which."""
+    why: str = ""
+    """In the words of who asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +277,7 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class Promoted:
     rollout: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,11 +295,13 @@ class AbortRequested:
 @dataclass(frozen=True, slots=True)
 class Paused:
     rollout: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
     rollout: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,16 +23,16 @@ def submit(state: State, view: View, command: c.Command, *, now: float, by: str)
             return _begin(state, view, command, now, by)
         case c.Promote() | c.Abort() | c.Pause() | c.Resume():
             return _steer(_under_way(state, command.app), command, by)
-        case c.DrainHost(host):
-            return _drain(state, view, host, now)
-        case c.UndrainHost(host):
+        case c.DrainHost(host, why):
+            return _drain(state, view, host, now, why)
+        case c.UndrainHost(host, why):
             if not _host(state, host).drained_by:
                 raise refused("not-drained", f"{host} is not drained by an operator", "noonday hosts")
-            return (e.HostUndrained(host),)
-        case c.Enroll(host, labels, public_key):
-            return (e.HostEnrolled(host, labels, public_key),)
-        case c.Remove(host):
-            return _remove(state, host)
+            return (e.HostUndrained(host, why),)
+        case c.Enroll(host, labels, public_key, why):
+            return (e.HostEnrolled(host, labels, public_key, why),)
+        case c.Remove(host, why):
+            return _remove(state, host, why)
         case c.Push():
             return _push(state, command)
         case c.Unblock():
@@ -64,7 +64,7 @@ def _deploy(state: State, view: View, command: c.Deploy, now: float, by: str) ->
     if plan.nothing_to_do:
         return ended
     policy = command.policy.model_copy(update={"allow_outage": command.policy.allow_outage or command.allow_outage})
-    started = _started(state, plan, "deploy", policy)
+    started = _started(state, plan, "deploy", policy, command.why)
     deadline = now + policy.prepare_within
     why = "every host fetches, verifies and unpacks"
     return (*ended, started, e.StageEntered(started.rollout, e.Stage.PREPARING, 0, why, deadline))
@@ -80,7 +80,7 @@ def _rollback(state: State, view: View, command: c.Rollback, now: float, by: str
         return (e.RollbackRequested(rollout.id, command.why), verdict, back)
     plan = plan_rollback(state, view, command.policy, now=now)
     ended = _taken_over(state, plan.app, why)
-    started = _started(state, plan, "rollback", command.policy)
+    started = _started(state, plan, "rollback", command.policy, command.why)
     if must_fetch(state, plan):
         deadline = now + command.policy.prepare_within
         first = e.StageEntered(started.rollout, e.Stage.PREPARING, 0, f"{why}; some hosts fetch it again", deadline)
@@ -94,11 +94,12 @@ def _reconcile(state: State, view: View, command: c.Reconcile, now: float, by: s
     hosts = tuple(one.host for one in plan.hosts)
     if not hosts:
         return ()
-    why = f"{by} asked for it: {'; '.join(f'{one.host} {one.why}' for one in plan.hosts)}"
+    asked = f"{by} asked for it" + (f" ({command.why})" if command.why else "")
+    why = f"{asked}: {'; '.join(f'{one.host} {one.why}' for one in plan.hosts)}"
     return tuple(reconcile(state, state.app(command.app), command.policy, hosts, why, now))
 
 
-def _started(state: State, plan: Plan, kind: e.Kind, policy: Policy) -> e.RolloutStarted:
+def _started(state: State, plan: Plan, kind: e.Kind, policy: Policy, why: str) -> e.RolloutStarted:
     active = state.active(plan.app)
     half = {**active.half_rolled, **dict.fromkeys(active.in_state(*TOUCHED), active.release)} if active else {}
     return e.RolloutStarted(
@@ -112,6 +113,7 @@ def _started(state: State, plan: Plan, kind: e.Kind, policy: Policy) -> e.Rollou
         skipped=plan.skipped,
         sick=plan.sick,
         half_rolled={host: release for host, release in half.items() if host in plan.hosts},
+        why=why,
     )
 
 
@@ -123,11 +125,11 @@ def _taken_over(state: State, app: str, why: str) -> tuple[e.Event, ...]:
 
 def _steer(rollout: Rollout, command: c.Promote | c.Abort | c.Pause | c.Resume, by: str) -> tuple[e.Event, ...]:
     match command:
-        case c.Promote():
+        case c.Promote(_, why):
             if rollout.stage not in (e.Stage.EXAMINING, e.Stage.GATE) and not rollout.asked:
                 text = f"{rollout.id} is {rollout.stage}: there is nothing to promote"
                 raise refused("nothing-to-promote", text, f"noonday show {rollout.id}")
-            return (e.Promoted(rollout.id),)
+            return (e.Promoted(rollout.id, why),)
         case c.Abort(_, why):
             _not_going_back(rollout)
             reason = f"aborted by {by}" + (f": {why}" if why else "")
@@ -136,18 +138,18 @@ def _steer(rollout: Rollout, command: c.Promote | c.Abort | c.Pause | c.Resume, 
                 return (e.AbortRequested(rollout.id, why), e.RolloutEnded(rollout.id, e.End.ABORTED, stays))
             back = e.StageEntered(rollout.id, e.Stage.ROLLING_BACK, rollout.wave, reason)
             return (e.AbortRequested(rollout.id, why), back)
-        case c.Pause():
+        case c.Pause(_, why):
             if rollout.paused_by:
                 raise refused("paused", f"{rollout.id} is paused by {rollout.paused_by} already", "noonday resume APP")
             _not_going_back(rollout)
-            return (e.Paused(rollout.id),)
-        case c.Resume():
+            return (e.Paused(rollout.id, why),)
+        case c.Resume(_, why):
             if not rollout.paused_by:
                 raise refused("not-paused", f"{rollout.id} is not paused", f"noonday show {rollout.id}")
-            return (e.Resumed(rollout.id),)
+            return (e.Resumed(rollout.id, why),)
 
 
-def _drain(state: State, view: View, name: str, now: float) -> tuple[e.Event, ...]:
+def _drain(state: State, view: View, name: str, now: float, why: str) -> tuple[e.Event, ...]:
     host = _host(state, name)
     if host.drained_by:
         raise refused("drained", f"{name} is drained by {host.drained_by} already", f"noonday undrain {name}")
@@ -170,15 +172,15 @@ def _drain(state: State, view: View, name: str, now: float) -> tuple[e.Event, ..
         if host.app(app).serves_well and state.returns_to(name, app) is None:
             text = f"{name} serves a {app} that Noonday did not release, so it could not let it back in"
             raise refused("not-released", text, f"drain it at the load balancer, or release {app} first")
-    return (e.HostDrained(name),)
+    return (e.HostDrained(name, why),)
 
 
-def _remove(state: State, name: str) -> tuple[e.Event, ...]:
+def _remove(state: State, name: str, why: str) -> tuple[e.Event, ...]:
     _host(state, name)
     for rollout in state.rollouts.values():
         if rollout.end is None and name in rollout.members:
             raise refused("rollout-under-way", f"{name} is part of {rollout.id}", f"noonday abort {rollout.app}")
-    return (e.HostRemoved(name),)
+    return (e.HostRemoved(name, why),)
 
 
 def _push(state: State, command: c.Push) -> tuple[e.Event, ...]:
