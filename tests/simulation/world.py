@@ -308,6 +308,8 @@ class World:
             on_host = enrolled.app("web")
             if on_host.assigned is None:
                 continue  # it came after the last rollout
+            if host.running_version in host.sick and set(host.releases.folders) == {host.running}:
+                continue  # it came new to a release of record that is never well there, and has no other
             if not host.serves_well:
                 raise Broken(f"at the end {name} does not serve: {host.running} well={host.well} {host.place.state()}")
             if on_host.report is not None and host.boot < on_host.report.boot:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from noonday_coordinator.core import commands as c
 from noonday_coordinator.core.lost import valid_until
 from noonday_shared.messages import Outcome
-from support.story import NEW, OLD, Story
+from support.story import NEW, OLD, OTHER, Story
 
 VALID = 900.0
 
@@ -31,9 +32,9 @@ def on_new() -> Story:
     return story
 
 
-def put_back(story: Story, name: str) -> None:
+def put_back(story: Story, name: str, *, in_service: bool = True) -> None:
     story.report(
-        name, generation=1, outcome=Outcome.DONE, live=OLD.id, proven=OLD, prepared=(OLD.id,), in_service=True
+        name, generation=1, outcome=Outcome.DONE, live=OLD.id, proven=OLD, prepared=(OLD.id,), in_service=in_service
     )  # fmt: skip
 
 
@@ -53,3 +54,52 @@ def test_none_is_told_while_a_rollout_moves_others() -> None:
     assert story.moving()
     put_back(story, first)
     assert told(story) == story.moving()
+
+
+def at_rest() -> Story:
+    """After that rollout, all hosts said that they took up the last word of it."""
+    story = on_new()
+    for name in story.names:
+        story.takes(name)
+    return story
+
+
+def test_one_that_just_comes_up_is_told_like_one_that_serves_since_it_will_before_it_is_prepared() -> None:
+    story = at_rest()
+    story.report("web-2", in_service=False)
+    story.report("web-3", in_service=False)
+    put_back(story, "web-1", in_service=False)
+    assert told(story) == [], "it may be the only one that serves, a moment from now"
+    story.report("web-2", in_service=True)
+    assert told(story) == [], "one is out, and one may be"
+    story.report("web-3", in_service=True)
+    assert told(story) == ["web-1"]
+
+
+def test_one_that_stays_out_loses_nothing_whoever_else_is_out_and_whatever_is_under_way() -> None:
+    story = at_rest()
+    story.report("web-2", in_service=False)
+    put_back(story, "web-1", in_service=False)
+    story.passing(story.policy.unreachable_after)
+    assert told(story) == ["web-1"]
+    story.deploy(OTHER.version)
+    put_back(story, "web-1", in_service=False)
+    story.passing(story.policy.unreachable_after)
+    assert "web-1" in told(story)
+
+
+def test_while_what_was_said_to_it_may_be_on_its_way_no_other_host_is_taken_out() -> None:
+    story = at_rest()
+    put_back(story, "web-1")
+    story.passing(story.policy.host_within)
+    assert told(story) == ["web-1"]
+    story.enroll("web-4")
+    story.names = (*story.names, "web-4")
+    story.report("web-4", live="", proven=None, in_service=True)
+    story.ask(c.Reconcile("web", story.policy.model_copy(update={"unreachable_after": 30.0})))
+    story.settle()
+    assert story.rollout.members == ("web-4",)
+    story.takes("web-4")
+    assert story.moving() == []
+    story.passing(story.policy.unreachable_after)
+    assert story.moving() == ["web-4"]

@@ -6,7 +6,7 @@ from noonday_coordinator.core import commands as c
 from noonday_coordinator.core import events as e
 from noonday_coordinator.core.absorb import GRACE
 from noonday_coordinator.core.state import HostState
-from noonday_coordinator.outgoing import FIRST_REPEAT, VALID, Outgoing
+from noonday_coordinator.outgoing import FIRST_REPEAT, LONGEST_REPEAT, VALID, Outgoing
 from noonday_shared.messages import Assignment, Outcome
 from support.story import NEW, OLD, Story
 
@@ -113,3 +113,27 @@ def test_a_host_that_was_given_up_on_is_told_once_it_is_heard_and_others_serve()
     story.report("web-1", in_service=True)
     said = post.due()["web-2"]
     assert (said.release, said.expires_at) == (OLD, story.now + 30.0)
+
+
+def test_what_a_host_said_that_it_took_up_is_said_again_as_that() -> None:
+    story, post = deployed()
+    assert not post.due()["web-1"].taken
+    story.report("web-1", term=1, generation=story.assigned("web-1").generation, outcome=Outcome.WORKING)
+    post.restart()
+    assert {name: one.taken for name, one in post.due().items()} == {"web-1": True, "web-2": False, "web-3": False}
+    story.report("web-1", generation=0)
+    story.now += FIRST_REPEAT
+    assert not post.due()["web-1"].taken, "it forgot, so it is told anew"
+
+
+def test_a_host_that_is_heard_and_takes_nothing_up_may_have_lost_its_queue() -> None:
+    story, post = deployed()
+    said = post.due()["web-1"]
+    for _ in range(4):
+        assert not post.outgoing.in_vain(story.view, said)
+        story.now += LONGEST_REPEAT
+        said = post.due()["web-1"]
+        story.hear("web-1")
+    assert post.outgoing.in_vain(story.view, said)
+    story.now += LONGEST_REPEAT
+    assert not post.outgoing.in_vain(story.view, post.due()["web-1"]), "it is silent, so that is why"

@@ -156,6 +156,15 @@ def test_a_plan_is_refused_naming_the_rule(rule: str, words: str, make: Callable
     assert refused.value.next_action
 
 
+def test_where_all_hosts_are_drained_that_is_said_and_not_that_they_are_silent() -> None:
+    story = Story(offline="skip")
+    for name in story.names:
+        story.keep(e.HostDrained(name), by="alice")
+    with pytest.raises(BadInput, match=r"drained by an operator: web-1 \(by alice\), web-2") as refused:
+        plan_deploy(story.state, story.view, story.policy, NEW.version, now=story.now)
+    assert refused.value.rule == "drained"
+
+
 def test_a_version_that_was_not_pushed_is_refused_with_those_that_were() -> None:
     story = Story()
     with pytest.raises(BadInput, match=r"web 7 was not pushed \(pushed: 1.0.0, 1.1.0, 1.2.0\)"):

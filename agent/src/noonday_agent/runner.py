@@ -11,8 +11,8 @@ from typing import Protocol
 from noonday_agent.core.after import about_to, after
 from noonday_agent.core.journal import Attempt, Journal, Stage, Way
 from noonday_agent.core.limits import Limits
-from noonday_agent.core.reconcile import Facts, clock_set, reconcile, recover
-from noonday_agent.core.result import Done, Result
+from noonday_agent.core.reconcile import Facts, clock_set, must_ask, reconcile, recover
+from noonday_agent.core.result import Done, Failed, Result
 from noonday_agent.core.take import take
 from noonday_agent.journal_file import JournalFile
 from noonday_agent.parts import Releases
@@ -122,8 +122,12 @@ class AppRunner:
         self._notice_clock()
         if self._unsaved is not None:
             return self._executed(*self._unsaved)
+        before = self._journal
+        facts = self._facts(before)
         with self._lock:
-            self._keep(reconcile(self._journal, self._facts(), self._clock.now()))
+            if self._journal is not before:
+                return 0.0  # an assignment came while the facts were asked for
+            self._keep(reconcile(before, facts, self._clock.now()))
             attempt = self._journal.attempt
             if attempt is None:
                 return IDLE
@@ -162,11 +166,16 @@ class AppRunner:
             self._prune()
         if attempt.way is Way.STRANDED and not isinstance(result, Done):
             return max(delay_of(result), STRANDED_LOOK)
+        if attempt.way is Way.LEAVE and isinstance(result, Failed):
+            return IDLE  # it is out again when its balancer can be told so
         return 0.0 if _moved(attempt, self._journal.attempt) else delay_of(result)
 
-    def _facts(self) -> Facts:
+    def _facts(self, journal: Journal) -> Facts:
+        """Not under the lock: a load balancer may take its time to answer."""
         live = self._releases.live()
-        return Facts(frozenset(self._releases.prepared()), live.id or (str(live.path) if live.path else ""))
+        in_service = self._steps.in_service() if must_ask(journal) else None
+        shown = live.id or (str(live.path) if live.path else "")
+        return Facts(frozenset(self._releases.prepared()), shown, in_service)
 
     def _superseded(self, attempt: Attempt) -> bool:
         assignment = self._journal.assignment

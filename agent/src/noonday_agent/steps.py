@@ -40,6 +40,13 @@ class Steps:
         except NoondayError as error:
             return self._failure(attempt, error)
 
+    def in_service(self) -> bool | None:
+        """What the load balancers say; None when one of them can't be asked. Blocks as long as they do."""
+        try:
+            return self._parts.pool.in_service()
+        except NoondayError:
+            return None
+
     def has_hook(self, attempt: Attempt) -> bool:
         """Whether the present stage is a hook, and the release has it."""
         return self._hook_file(attempt) is not None

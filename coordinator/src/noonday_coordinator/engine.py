@@ -226,6 +226,8 @@ class Engine:
                 break
             self._keep(events, "coordinator")
         for assignment in self._outgoing.due(self.state, self.view, now):
+            if self._outgoing.in_vain(self.view, assignment):
+                self._bus.declare_host(assignment.host)
             body = seal(ASSIGNMENT, assignment, self._key)
             slot = f"{assignment.host}/{assignment.app}"
             self._bus.publish("", topology.agent_queue(assignment.host), body, slot=slot)

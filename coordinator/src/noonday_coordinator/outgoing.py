@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from noonday_coordinator.core.events import Assigned
-from noonday_coordinator.core.lost import valid_until
+from noonday_coordinator.core.lost import is_taken, valid_until
 from noonday_coordinator.core.state import AppOnHost, State
 from noonday_coordinator.core.view import View
 from noonday_shared.messages import Assignment
@@ -44,7 +44,13 @@ class Outgoing:
                     continue
                 until = valid_until(state, view, host.name, app, now, VALID)
                 if until > now and self._is_due(state, host.name, app, on_host, assigned, now):
-                    yield self._assignment(state, assigned, now, until)
+                    yield self._assignment(state, assigned, now, until, taken=is_taken(on_host))
+
+    def in_vain(self, view: View, assignment: Assignment) -> bool:
+        """Whether a host that is heard has not taken it up for so long that its queue may be gone."""
+        said = self._said.get((assignment.host, assignment.app))
+        heard = view.silent_for(assignment.host, assignment.issued_at) < LONGEST_REPEAT
+        return said is not None and said.wait >= LONGEST_REPEAT and heard
 
     def clock_set(self, by: float) -> None:
         """The clock was set `by` so many seconds; what was said does not wait longer for that."""
@@ -63,7 +69,7 @@ class Outgoing:
         said.at, said.wait = now, min(said.wait * 2, LONGEST_REPEAT)
         return True
 
-    def _assignment(self, state: State, assigned: Assigned, now: float, until: float) -> Assignment:
+    def _assignment(self, state: State, assigned: Assigned, now: float, until: float, *, taken: bool) -> Assignment:
         return Assignment(
             app=assigned.app,
             host=assigned.host,
@@ -79,6 +85,7 @@ class Outgoing:
             issued_at=now,
             expires_at=until,
             observe=assigned.observe,
+            taken=taken,
             watch_until=state.app(assigned.app).watch_until,
         )
 

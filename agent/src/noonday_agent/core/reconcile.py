@@ -16,6 +16,14 @@ class Facts:
 
     prepared: frozenset[str] = frozenset()
     live: str = ""
+    in_service: bool | None = None
+    """What the load balancer says; None where nobody asked it, or it could not be asked."""
+
+
+def must_ask(journal: Journal) -> bool:
+    """Whether `reconcile` needs to know what the load balancer says."""
+    idle = journal.attempt is None and journal.assignment is not None
+    return idle and (journal.outcome is Outcome.WORKING or journal.out_by_us)
 
 
 def reconcile(journal: Journal, facts: Facts, now: float) -> Journal:
@@ -103,13 +111,24 @@ def _wants(assignment: Assignment, attempt: Attempt) -> bool:
 def _watched(journal: Journal, assignment: Assignment, facts: Facts, now: float) -> Journal:
     """A host that ended out of the load balancer without being asked to goes to what was last proven on it, or else to
     what is there, once that is well."""
-    if not journal.out_by_us or journal.keep_out or assignment.goal is Goal.OUT or not facts.live:
+    if not journal.out_by_us:
+        return journal
+    if facts.in_service and (journal.keep_out or assignment.goal is Goal.OUT):
+        return _out_again(journal, assignment, now)
+    if journal.keep_out or assignment.goal is Goal.OUT or not facts.live:
         return journal
     safe = _proven(journal, facts) or facts.live
     watching = begin(journal, assignment, Way.STRANDED, Stage.DRAIN, now, previous=safe)
     home = safe == facts.live and not journal.moved
     attempt = replace(watching.attempt, why=journal.trouble, home=home) if watching.attempt else None
     return replace(watching, attempt=attempt, trouble=journal.trouble)
+
+
+def _out_again(journal: Journal, assignment: Assignment, now: float) -> Journal:
+    """The balancer forgot what it was told, as when its configuration was loaded again. What became of the assignment
+    stays as it was."""
+    leaving = begin(journal, assignment, Way.LEAVE, Stage.DRAIN, now)
+    return replace(leaving, keep_out=journal.keep_out, trouble=journal.trouble, timings=journal.timings)
 
 
 def _prepare(journal: Journal, assignment: Assignment, facts: Facts, now: float) -> Journal:
@@ -127,6 +146,10 @@ def _serve(journal: Journal, assignment: Assignment, facts: Facts, now: float) -
         if assignment.restart_for not in ("", journal.restarted_for):
             renewed = replace(journal, restarted_for=assignment.restart_for)
             return begin(renewed, assignment, Way.RENEW, Stage.DRAIN, now, previous=facts.live)
+        if not journal.out_by_us and facts.in_service is False and assignment.observe:
+            # Somebody else took it out; or this agent did, and forgot, as when its disk was put back. A rollout's word
+            # lets it in, whatever the release was before.
+            return begin(journal, assignment, Way.ADOPT, Stage.PROVE, now, previous=_kept(assignment, facts))
         if not journal.out_by_us:
             return finish(journal, Outcome.DONE)
         return begin(journal, assignment, Way.RESUME, Stage.WARM_UP, now, previous=facts.live)

@@ -16,7 +16,7 @@ def take(journal: Journal, assignment: Assignment, *, host: str, now: float) -> 
     """The journal with `assignment` as what the host should be; the same journal when it says nothing new.
 
     Raises `BadInput` for an assignment of another host, one that expired, one that a coordinator of an older term
-    still says, and one that contradicts what was taken under the same number.
+    still says, one that was taken here and is forgotten, and one that contradicts what was taken under the same number.
     """
     if assignment.host != host:
         raise _refused("wrong-host", f"it is for {assignment.host}, this is {host}", assignment)
@@ -24,6 +24,9 @@ def take(journal: Journal, assignment: Assignment, *, host: str, now: float) -> 
         late = f"it expired {now - assignment.expires_at:.0f} s ago by this host's clock"
         raise _refused("expired", late, assignment)
     seen = journal.assignment
+    if assignment.taken and assignment.generation > (seen.generation if seen else 0):
+        forgot = "it was taken up here, and this agent knows nothing of it: its disk was put back to an older state"
+        raise _refused("forgotten", forgot, assignment)
     if seen is None or assignment.order[:2] > seen.order[:2]:
         return _taken(journal, seen, assignment, now)
     if assignment.term < seen.term and assignment.issued_at > seen.issued_at + LATE:

@@ -86,6 +86,8 @@ def finish(journal: Journal, outcome: Outcome, trouble: Trouble | None = None) -
 def arrive(journal: Journal, attempt: Attempt) -> Journal:
     """The last stage of the attempt's way is done."""
     match attempt.way:
+        case Way.LEAVE if journal.keep_out:
+            return finish(journal, journal.outcome, journal.trouble)  # only its balancer had let it in
         case Way.PREPARE | Way.LEAVE | Way.RESUME:
             return finish(journal, Outcome.DONE)
         case Way.FORWARD | Way.ADOPT | Way.RENEW:

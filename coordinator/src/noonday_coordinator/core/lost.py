@@ -19,7 +19,7 @@ def valid_until(state: State, view: View, host: str, app: str, now: float, longe
         return now
     assigned = on_host.assigned
     rollout = state.rollouts.get(assigned.rollout) if assigned else None
-    if assigned is None or rollout is None or assigned.goal is not Goal.SERVING or _taken(on_host):
+    if assigned is None or rollout is None or assigned.goal is not Goal.SERVING or is_taken(on_host):
         return now + longest
     member = rollout.hosts[host]
     match member.state:
@@ -31,10 +31,11 @@ def valid_until(state: State, view: View, host: str, app: str, now: float, longe
             return now
         case HostState.FAILED if on_host.assigned_at < member.since:
             return now  # what it was told before it was given up on; what it was told since holds
-        case _ if _would_leave(on_host):
+        case _ if _would_change(on_host):
             # It served this already and lost it, as when its disk was put back. Others may have, at the same time.
-            room = state.active(app) is None and _may_return(state, view, rollout, host, now)
-            return now + min(longest, rollout.policy.unreachable_after) if room else now
+            idle = state.active(app) is None and _may_return(state, view, rollout, host, now)
+            loses_nothing = heard(view, rollout, host, now) and _stays_out(rollout, on_host, now)
+            return now + min(longest, rollout.policy.unreachable_after) if idle or loses_nothing else now
         case _:
             return now + longest
 
@@ -46,34 +47,41 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
     # One that was left out is counted nowhere, but was told to prepare, and after that to serve what it serves.
     names = (host, *counted(state, rollout))
     on_hosts = {name: state.hosts[name].app(rollout.app) for name in names if name in state.hosts}
-    if not on_hosts[host].in_service:
-        return True
     limit = limit_of(rollout)
     out = sum(not one.in_service or _working(one) for one in on_hosts.values())
+    if not on_hosts[host].in_service:
+        others = any(one.in_service and not _working(one) for name, one in on_hosts.items() if name != host)
+        return (others and out <= limit) or len(on_hosts) == 1 or _stays_out(rollout, on_hosts[host], now)
     waiting = [
         name
         for name in rollout.members
         if name in on_hosts
-        and (rollout.hosts[name].state in (HostState.LOST, HostState.FAILED) or _would_leave(on_hosts[name]))
+        and (rollout.hosts[name].state in (HostState.LOST, HostState.FAILED) or _would_change(on_hosts[name]))
         and on_hosts[name].in_service
-        and not _taken(on_hosts[name])
+        and not is_taken(on_hosts[name])
         and heard(view, rollout, name, now)
     ]
     return host in waiting[: max(limit - out, 0)]
 
 
-def _would_leave(on_host: AppOnHost) -> bool:
-    """Whether what it was told last would take it out of service, since it serves something else."""
+def _stays_out(rollout: Rollout, on_host: AppOnHost, now: float) -> bool:
+    """Whether a host that is out has not changed for so long that it won't be back by itself while it prepares."""
+    return not on_host.in_service and now >= on_host.reported_at + rollout.policy.unreachable_after
+
+
+def _would_change(on_host: AppOnHost) -> bool:
+    """Whether what it was told last would take it out of service, since it has something else."""
     assigned, report = on_host.assigned, on_host.report
     if assigned is None or assigned.release is None or report is None:
         return False
-    return on_host.in_service and report.live != assigned.release.id
+    return report.live != assigned.release.id
 
 
-def _taken(on_host: AppOnHost) -> bool:
+def is_taken(on_host: AppOnHost) -> bool:
+    """Whether the host says that it follows what it was told last."""
     assigned, report = on_host.assigned, on_host.report
     return assigned is not None and report is not None and report.generation == assigned.generation
 
 
 def _working(on_host: AppOnHost) -> bool:
-    return _taken(on_host) and on_host.report is not None and on_host.report.outcome is Outcome.WORKING
+    return is_taken(on_host) and on_host.report is not None and on_host.report.outcome is Outcome.WORKING

@@ -9,6 +9,7 @@ from noonday_coordinator.core.refusal import refused
 from noonday_coordinator.core.room import in_flight
 from noonday_coordinator.core.state import Host, State
 from noonday_coordinator.core.view import View
+from noonday_shared.errors import BadInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +38,24 @@ def members(state: State, view: View, policy: Policy, *, now: float) -> Members:
         }
     hosts = tuple(host for host in found if host.name not in skipped)
     needed = [name for name in away if name not in skipped]
+    if not hosts and all(host.drained_by for host in found):
+        raise _drained(found)
     if not hosts or (needed and policy.offline != "wait"):
-        silent = needed or list(skipped)
+        silent = needed or [name for name in skipped if name in away]
         raise refused(
             "unreachable",
             f"no report from {', '.join(f'{name} (last seen {ago(view, name, now)})' for name in silent)}",
             "noonday doctor, then start the agents there; or set offline in the app's policy",
         )
-    drained = [f"{host.name} (by {host.drained_by})" for host in hosts if host.drained_by]
+    drained = tuple(host for host in hosts if host.drained_by)
     if drained:
-        raise refused("drained", f"drained by an operator: {', '.join(drained)}", "noonday undrain HOST")
+        raise _drained(drained)
     return Members(hosts, skipped)
+
+
+def _drained(hosts: tuple[Host, ...]) -> BadInput:
+    who = ", ".join(f"{host.name} (by {host.drained_by})" for host in hosts)
+    return refused("drained", f"drained by an operator: {who}", "noonday undrain HOST")
 
 
 def _away(view: View, policy: Policy, host: str, now: float) -> bool:

@@ -79,7 +79,8 @@ def serves(state: State, view: View, rollout: Rollout, host: str, now: float) ->
     if enrolled is None or (member is not None and member.state in BUSY):
         return False
     on_host = enrolled.app(rollout.app)
-    leaves = (in_flight(on_host) and not never_taken(view, on_host)) or twin.may_leave(view, on_host, rollout, now)
+    leaves = in_flight(on_host) and not _stays(view, rollout, on_host, now)
+    leaves = leaves or twin.may_leave(view, on_host, rollout, now)
     return on_host.in_service and heard(view, rollout, host, now) and not leaves
 
 
@@ -98,6 +99,14 @@ def never_taken(view: View, on_host: AppOnHost) -> bool:
         return False
     over = on_host.assigned_at + assigned.deadline
     return report.generation < assigned.generation and view.last_seen.get(assigned.host, 0.0) > over
+
+
+def _stays(view: View, rollout: Rollout, on_host: AppOnHost, now: float) -> bool:
+    """Whether nothing that was said to the host is still on its way: it may have been told again before this rollout
+    began, and while it was out of service."""
+    return never_taken(view, on_host) and (
+        now >= max(rollout.started_at, on_host.reported_at) + rollout.policy.unreachable_after
+    )
 
 
 def heard(view: View, rollout: Rollout, host: str, now: float) -> bool:

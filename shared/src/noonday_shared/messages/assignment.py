@@ -26,7 +26,7 @@ class Assignment(Wire):
     """The whole truth of what the host should be for one app.
 
     Ordered by (term, generation, issued_at): a greater one replaces a smaller one, and what is not greater has no
-    effect. Within one term and generation only `observe`, `watch_until` and the instants may change.
+    effect. Within one term and generation only `observe`, `taken`, `watch_until` and the instants may change.
     Instants are seconds since the epoch, `deadline` is seconds from the moment the host takes it up.
     """
 
@@ -45,6 +45,9 @@ class Assignment(Wire):
     issued_at: float
     expires_at: float
     observe: bool = False
+    taken: bool = False
+    """The host said that it took this up. One that knows nothing of it has forgotten, as when its disk was put back: it
+    begins nothing, and is told anew when there is room."""
     watch_until: float = 0.0
 
     @model_validator(mode="after")

@@ -1,0 +1,129 @@
+"""An agent or a load balancer that forgot what it was told: nobody leaves for that, and nobody is let in by mistake."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import pytest
+
+from noonday_agent.core.journal import Journal
+from noonday_agent.core.limits import Limits
+from noonday_agent.runner import IDLE
+from noonday_shared.errors import BadInput, Temporary
+from noonday_shared.messages import Goal, Outcome
+from support.fake_balancer import FakeBalancer
+from support.fake_host import FakeHost, assignment, ref
+
+OLD, NEW = ref("1.0.0", "a"), ref("1.1.0", "b")
+QUICK = Limits(healthy_within=5.0, return_within=5.0, restart_within=5.0, idle_within=2.0)
+
+
+def serving(*releases: str) -> FakeHost:
+    host = FakeHost(limits=QUICK)
+    for number, version in enumerate(releases or (OLD.version,), 1):
+        release = OLD if version == OLD.version else NEW
+        host.runner.offer(assignment(host.clock, Goal.SERVING, release, generation=number))
+        host.settle()
+        assert host.serves == release.id
+    return host
+
+
+def put_back(host: FakeHost, kept: Journal) -> None:
+    """Its disk is as it was when it had kept this, and served 1.0.0."""
+    host.file.kept = kept
+    host.releases.current = host.running = OLD.id
+    host.agent()
+
+
+def test_a_host_that_forgot_what_it_took_up_begins_nothing_when_that_is_said_again() -> None:
+    host = serving()
+    older = host.file.kept
+    told = assignment(host.clock, Goal.SERVING, NEW, generation=2, term=2)
+    host.runner.offer(told)
+    host.settle()
+    put_back(host, older)
+    with pytest.raises(BadInput, match="its disk was put back") as refusal:
+        host.runner.offer(told.model_copy(update={"term": 3, "taken": True}))
+    assert refusal.value.rule == "forgotten"
+    host.settle()
+    assert (host.serves, host.runner.journal) == (OLD.id, older)
+    host.runner.offer(told.model_copy(update={"term": 3}))
+    host.settle()
+    assert host.serves == NEW.id
+
+
+def test_one_that_forgot_everything_begins_nothing_either() -> None:
+    host = serving()
+    put_back(host, Journal("web"))
+    with pytest.raises(BadInput, match="knows nothing of it"):
+        host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=1).model_copy(update={"taken": True}))
+
+
+def test_one_that_remembers_hears_of_the_new_term() -> None:
+    host = serving()
+    host.runner.offer(
+        assignment(host.clock, Goal.SERVING, OLD, generation=1, term=2).model_copy(update={"taken": True})
+    )
+    assert host.runner.journal.assignment is not None
+    assert (host.runner.journal.assignment.term, host.runner.journal.outcome) == (2, Outcome.DONE)
+
+
+def test_a_host_that_forgot_that_it_went_out_is_let_in_by_the_next_word_of_a_rollout() -> None:
+    host = serving()
+    older = host.file.kept
+    host.runner.offer(assignment(host.clock, Goal.SERVING, NEW, generation=2))
+    while host.running != NEW.id:
+        host.turn()
+    put_back(host, older)
+    back = assignment(host.clock, Goal.SERVING, OLD, generation=3).model_copy(update={"observe": True})
+    host.runner.offer(back)
+    assert host.settle().outcome is Outcome.DONE
+    assert host.serves == OLD.id
+    assert host.restarted_into == [OLD.id, NEW.id], "it was well, so it was not restarted again"
+
+
+def test_who_was_taken_out_by_somebody_else_stays_out_when_a_rollout_has_ended() -> None:
+    host = serving()
+    host.place.let_in = False
+    host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=2))
+    assert host.settle().outcome is Outcome.DONE
+    assert host.serves == ""
+
+
+def drained() -> FakeHost:
+    host = serving()
+    host.runner.offer(assignment(host.clock, Goal.OUT, OLD, generation=2))
+    host.settle()
+    assert not host.place.gets_requests
+    return host
+
+
+def test_a_drained_host_that_its_balancer_lets_in_again_goes_out_again() -> None:
+    host = drained()
+    host.place.let_in = True
+    host.settle()
+    assert not host.place.gets_requests
+    assert host.runner.journal.outcome is Outcome.DONE
+
+
+def test_a_release_that_failed_and_is_kept_out_goes_out_again_too_and_keeps_its_reason() -> None:
+    host = FakeHost(limits=QUICK)
+    host.sick.add(OLD.version)
+    host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=1))
+    before = host.settle()
+    assert (before.keep_out, before.outcome) == (True, Outcome.FAILED)
+    host.place.let_in = True
+    after = host.settle()
+    assert not host.place.let_in
+    assert (after.keep_out, after.outcome, after.trouble) == (True, Outcome.FAILED, before.trouble)
+
+
+def test_a_balancer_that_can_not_be_told_is_not_asked_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = drained()
+    host.place.let_in = True
+
+    def refuse(_: FakeBalancer) -> NoReturn:
+        raise Temporary("The command was refused.", rule="haproxy-permission", next_action="give it admin rights")
+
+    monkeypatch.setattr(FakeBalancer, "check", refuse)
+    assert host.runner.turn() == IDLE
