@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -15,6 +15,7 @@ import pytest
 from examples.parts.supervisord import Program
 from noonday_agent.config import CommandProcess, SupervisordProcess, SystemdProcess
 from noonday_agent.processes.build import build_process
+from noonday_agent.processes.patience import Patience
 from noonday_agent.processes.protocol import ProcessManager
 from noonday_agent.processes.supervisord import Supervisord
 from noonday_agent.processes.systemd import Systemd
@@ -41,6 +42,8 @@ class Bed:
     """The app's manager, after it has become impossible to ask."""
     kill: Callable[[], None]
     """End the app behind the manager's back."""
+    patience: Patience = field(default_factory=Patience)
+    """Of what the managers wait for."""
 
 
 @dataclass(frozen=True)
@@ -73,15 +76,18 @@ def supervisord(apps: Apps, start_supervisord: StartSupervisord) -> Bed:
         ]
     )
 
+    patience = Patience()
+
     def manager(program: str) -> ProcessManager:
-        return build_process(SupervisordProcess(kind="supervisord", socket=server.socket, program=program))
+        settings = SupervisordProcess(kind="supervisord", socket=server.socket, program=program)
+        return build_process(settings, patience=patience)
 
     def broken() -> ProcessManager:
         server.kill()
         return manager("app")
 
     app = manager("app")
-    return Bed(app, manager("stubborn"), apps.ready.exists, manager("appp"), broken, lambda: _kill(app))
+    return Bed(app, manager("stubborn"), apps.ready.exists, manager("appp"), broken, lambda: _kill(app), patience)
 
 
 @pytest.fixture
@@ -90,8 +96,11 @@ def systemd(apps: Apps, tmp_path: Path) -> Iterator[Bed]:
     systemctl.add("app.service", apps.app)
     systemctl.add("stubborn.service", apps.stubborn, stop_within=1)
 
+    patience = Patience()
+
     def manager(unit: str) -> ProcessManager:
-        return Systemd(SystemdProcess(kind="systemd", unit=unit), systemctl=str(systemctl.path))
+        settings = SystemdProcess(kind="systemd", unit=unit)
+        return Systemd(settings, systemctl=str(systemctl.path), patience=patience)
 
     def broken() -> ProcessManager:
         systemctl.break_bus()
@@ -105,6 +114,7 @@ def systemd(apps: Apps, tmp_path: Path) -> Iterator[Bed]:
         manager("nothing.service"),
         broken,
         lambda: _kill(app),
+        patience,
     )
     systemctl.close()
 
@@ -194,6 +204,21 @@ def test_an_unknown_name_is_permanent_and_says_so_before_anything_is_changed(bed
     assert caught.value.next_action
     with pytest.raises(Permanent):
         bed.unknown.restart(5)
+
+
+@pytest.mark.parametrize("kind", ["supervisord", "systemd"])
+def test_a_restart_that_nobody_asks_for_any_more_is_not_waited_for_and_the_next_one_brings_the_app_up(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    bed: Bed = request.getfixturevalue(kind)
+    bed.stubborn.restart(20)
+    eventually(bed.stubborn_ready, what="the app that ignores TERM")
+    first = bed.stubborn.pid()
+    with bed.patience.lasting_until(lambda: True), pytest.raises(Permanent) as caught:
+        bed.stubborn.restart(20)
+    assert (caught.value.rule, bed.stubborn.pid()) == ("superseded", first)
+    bed.stubborn.restart(20)
+    assert bed.stubborn.pid() not in (None, first)
 
 
 def test_a_manager_that_can_not_be_asked_is_temporary(bed: Bed) -> None:

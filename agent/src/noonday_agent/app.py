@@ -20,6 +20,7 @@ from noonday_agent.parts import Parts
 from noonday_agent.probes.http import HttpProbe
 from noonday_agent.probes.kernel import KernelProver
 from noonday_agent.processes.build import build_process
+from noonday_agent.processes.patience import Patience
 from noonday_agent.releases.store import ReleaseStore
 from noonday_agent.reporter import app_snapshot
 from noonday_agent.runner import AppRunner
@@ -40,6 +41,7 @@ _log = logging.getLogger(__name__)
 def build_parts(name: str, settings: config.App, agent: config.AgentConfig, clock: Clock) -> Parts:
     """The real parts. Asks nobody yet. Raises `BadInput` when a balancer is named twice."""
     balancers = build_balancers(name, settings.balancers, agent.state_dir, clock)
+    patience = Patience()
     releases = ReleaseStore(
         settings.root,
         keys=[PublicKey.parse(key) for key in agent.trust.releases],
@@ -50,11 +52,12 @@ def build_parts(name: str, settings: config.App, agent: config.AgentConfig, cloc
     )
     return Parts(
         pool=Pool(balancers),
-        process=build_process(settings.process, clock),
+        process=build_process(settings.process, clock, patience),
         releases=releases,
         prover=KernelProver(releases.folders.releases, settings.health.url),
         probe=HttpProbe(settings.health.url),
         run_hook=lambda call: run_hook(call, settings.hooks, agent.state_dir),
+        patience=patience,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from noonday_agent.balancers.pool import Pool
 from noonday_agent.hooks import HookCall
 from noonday_agent.probes.http import ProbeResult
 from noonday_agent.probes.proof import Proof, Seen, VersionAnswer
+from noonday_agent.processes.patience import Patience
 from noonday_agent.processes.protocol import ProcessManager
 from noonday_agent.releases.layout import LiveTarget
 from noonday_shared.names import ReleaseRef
@@ -55,3 +56,5 @@ class Parts:
     prover: Prover
     probe: AppProbe
     run_hook: Callable[[HookCall], object]
+    patience: Patience = field(default_factory=Patience)
+    """Of what `process` waits for."""

@@ -31,12 +31,15 @@ class Steps:
 
     def execute(self, journal: Journal, *, recovered: bool, now: float, cancelled: Callable[[], bool]) -> Result:
         """`recovered`: the journal said that the stage began before this agent started. `cancelled`: whether
-        the time of what may be cut short, a fetch or a hook, is over."""
+        the time of what may be cut short is over: a fetch, a hook, and on the way forward the wait for a restart."""
         attempt = journal.attempt
         if attempt is None:
             raise ValueError("there is no attempt to execute a stage of")
+        # Every other way leads to a release that is as good as any, so turning back would only begin it anew.
+        over = cancelled if attempt.way is Way.FORWARD else _never
         try:
-            return self._execute(journal, attempt, recovered=recovered, now=now, cancelled=cancelled)
+            with self._parts.patience.lasting_until(over):
+                return self._execute(journal, attempt, recovered=recovered, now=now, cancelled=cancelled)
         except NoondayError as error:
             return self._failure(attempt, error)
 
@@ -233,6 +236,10 @@ class Steps:
 
 def _old_code(stage: Stage, proof: Proof) -> Trouble:
     return Trouble("old-code-runs", stage, proof.reason, "see how the release's app is started")
+
+
+def _never() -> bool:
+    return False
 
 
 def delay_of(result: Result) -> float:

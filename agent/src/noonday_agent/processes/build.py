@@ -6,22 +6,25 @@ from typing import assert_never
 
 from noonday_agent.config import CommandProcess, ProcessSettings, SupervisordProcess, SystemdProcess
 from noonday_agent.processes.command import Command
+from noonday_agent.processes.patience import Patience
 from noonday_agent.processes.protocol import ProcessManager
 from noonday_agent.processes.systemd import Systemd
 from noonday_shared.clock import Clock
 
 
-def build_process(settings: ProcessSettings, clock: Clock | None = None) -> ProcessManager:
-    """The driver for `settings.kind`. Asks nobody yet: `check` does."""
+def build_process(
+    settings: ProcessSettings, clock: Clock | None = None, patience: Patience | None = None
+) -> ProcessManager:
+    """The driver for `settings.kind`, whose waits last as long as `patience`. Asks nobody yet: `check` does."""
     match settings:
         case SupervisordProcess():
             # XML-RPC is memory that only this driver needs.
             from noonday_agent.processes.supervisord import Supervisord  # noqa: PLC0415
 
-            return Supervisord(settings, clock)
+            return Supervisord(settings, clock, patience)
         case SystemdProcess():
-            return Systemd(settings, clock)
+            return Systemd(settings, clock, patience=patience)
         case CommandProcess():
-            return Command(settings, clock)
+            return Command(settings, clock, patience)
         case _:
             assert_never(settings)

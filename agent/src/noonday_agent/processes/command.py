@@ -10,7 +10,8 @@ import psutil
 
 from noonday_agent.commands import CommandResult, run_command
 from noonday_agent.config import CommandProcess
-from noonday_shared.clock import Clock, SystemClock, wait_until
+from noonday_agent.processes.patience import Patience
+from noonday_shared.clock import Clock, SystemClock
 from noonday_shared.errors import Deadline, Permanent, Temporary
 
 log = logging.getLogger(__name__)
@@ -21,9 +22,10 @@ _POLL = 0.02
 class Command:
     """`ProcessManager` by command. What the command starts lives on; it needs an output of its own."""
 
-    def __init__(self, settings: CommandProcess, clock: Clock | None = None) -> None:
+    def __init__(self, settings: CommandProcess, clock: Clock | None = None, patience: Patience | None = None) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
+        self._patience = patience or Patience()
 
     @property
     def name(self) -> str:
@@ -33,10 +35,12 @@ class Command:
         """Returns when the command has ended and the pid file names a process that was not there before."""
         deadline = self._clock.monotonic() + within
         before = self._main()
+        # Only its owner knows what a command leaves behind that is ended halfway: just what follows may be given up.
         self._judge(run_command(self._settings.restart, within=within, leave_children=True), within)
-        wait_until(
+        self._patience.wait(
             lambda: self._main() not in (None, before),
-            what=f"{self.name} ended well, but {self._settings.pid_file} names no new process ({within:g} s in all)",
+            what=f"a restart by {self.name}, which ended and named no new process yet",
+            late=f"{self.name} ended well, but {self._settings.pid_file} names no new process ({within:g} s in all)",
             within=max(deadline - self._clock.monotonic(), 0.0),
             clock=self._clock,
             next_action="make the command stop the old process, start a new one and write its pid",

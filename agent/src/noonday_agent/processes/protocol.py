@@ -17,7 +17,8 @@ class ProcessManager(Protocol):
         ...
 
     def restart(self, within: float) -> None:
-        """Stop the app, if it runs, and start it. Blocks at most `within` seconds, then raises `Deadline`."""
+        """Stop the app, if it runs, and start it. Blocks at most `within` seconds, then raises `Deadline`; and
+        not longer than its `Patience` lasts, then raises `Permanent`."""
 
     def pid(self) -> int | None:
         """The main process now, or None while none runs."""

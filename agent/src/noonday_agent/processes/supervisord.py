@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from noonday_agent.config import SupervisordProcess
-from noonday_shared.clock import Clock, SystemClock, wait_until
+from noonday_agent.processes.patience import Patience
+from noonday_shared.clock import Clock, SystemClock
 from noonday_shared.errors import NoondayError, Permanent, Temporary
 
 _POLL = 0.02
@@ -31,9 +32,12 @@ _UP = ("STARTING", "RUNNING")
 class Supervisord:
     """`ProcessManager` for one program. A connection of its own for each call, so any thread may call."""
 
-    def __init__(self, settings: SupervisordProcess, clock: Clock | None = None) -> None:
+    def __init__(
+        self, settings: SupervisordProcess, clock: Clock | None = None, patience: Patience | None = None
+    ) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
+        self._patience = patience or Patience()
 
     @property
     def name(self) -> str:
@@ -77,9 +81,10 @@ class Supervisord:
         return info.state in _UP and info.pid > 0
 
     def _wait(self, done: Callable[[], bool], what: str, left: float, within: float) -> None:
-        wait_until(
+        self._patience.wait(
             done,
-            what=f"{self.name} {what} though it had {within:g} s in all; supervisord goes on with it",
+            what=f"a restart by {self.name}, which {what}",
+            late=f"{self.name} {what} though it had {within:g} s in all; supervisord goes on with it",
             within=max(left, 0.0),
             clock=self._clock,
             next_action=f"supervisorctl status {self._settings.program}; compare stopwaitsecs with restart_within",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from noonday_agent.commands import run_command
 from noonday_agent.config import SystemdProcess
-from noonday_shared.clock import Clock, SystemClock, wait_until
+from noonday_agent.processes.patience import Patience
+from noonday_shared.clock import Clock, SystemClock
 from noonday_shared.errors import NoondayError, Permanent, Temporary
 
 _POLL = 0.02
@@ -18,9 +19,16 @@ _NO_SUCH_UNIT = 5
 class Systemd:
     """`ProcessManager` for one unit. Keeps nothing; `systemctl` is the program to call."""
 
-    def __init__(self, settings: SystemdProcess, clock: Clock | None = None, systemctl: str = "systemctl") -> None:
+    def __init__(
+        self,
+        settings: SystemdProcess,
+        clock: Clock | None = None,
+        systemctl: str = "systemctl",
+        patience: Patience | None = None,
+    ) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
+        self._patience = patience or Patience()
         self._systemctl = systemctl
 
     @property
@@ -33,9 +41,10 @@ class Systemd:
         # A release that crashed in a loop has used up the unit's start limit: the way back must not be refused for it.
         self._call("reset-failed")
         self._order("restart", "--no-block")
-        wait_until(
+        self._patience.wait(
             lambda: self._came_up(before),
-            what=f"{self.name} has no new main process; systemd goes on with it",
+            what=f"a restart by {self.name}, which has no new main process yet",
+            late=f"{self.name} has no new main process; systemd goes on with it",
             within=within,
             clock=self._clock,
             next_action=f"systemctl status {self._settings.unit}; compare TimeoutStopSec with restart_within",
