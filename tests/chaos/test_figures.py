@@ -33,6 +33,19 @@ def in_a_hook_after_the_restart(fleet: Fleet) -> str:
     return rollout
 
 
+def in_the_restart_of_an_app_that_is_slow_to_stop(fleet: Fleet) -> str:
+    fleet.host("web-1").web.behave("lingers")
+    rollout = fleet.begin(fleet.push())
+    eventually(lambda: fleet.told("web-1").step == "restart", what="the restart", within=WITHIN, every=0.01)
+    return rollout
+
+
+def in_the_proof_of_an_app_that_is_slow_to_start(fleet: Fleet) -> str:
+    rollout = fleet.begin(fleet.push("slow 60"))
+    eventually(lambda: fleet.told("web-1").step == "prove", what="the proof", within=WITHIN, every=0.01)
+    return rollout
+
+
 def in_the_warm_up(fleet: Fleet) -> str:
     rollout = fleet.begin(fleet.push("sick"))
     eventually(lambda: fleet.told("web-1").step == "warm-up", what="the warm-up", within=WITHIN)
@@ -46,7 +59,14 @@ def in_the_examine(fleet: Fleet) -> str:
     return rollout
 
 
-MOMENTS = [in_a_hook_before_the_drain, in_a_hook_after_the_restart, in_the_warm_up, in_the_examine]
+MOMENTS = [
+    in_a_hook_before_the_drain,
+    in_the_restart_of_an_app_that_is_slow_to_stop,
+    in_the_proof_of_an_app_that_is_slow_to_start,
+    in_a_hook_after_the_restart,
+    in_the_warm_up,
+    in_the_examine,
+]
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -63,6 +83,7 @@ def test_an_abort_takes_effect_within_seconds_whatever_the_host_does(
         eventually(lambda: _turned(fleet, rollout), what="a host that turned back", within=WITHIN, every=0.02)
         turned = time.monotonic() - began
         end = fleet.until(rollout, lambda info: info.end, what="the end")
+    host.web.behave()
     words = moment.__name__.replace("_", " ")
     print(f"abort {words}: the host turned back after {turned:.2f} s, all ended after {time.monotonic() - began:.2f} s")
     assert end.end == "aborted", end.reason

@@ -35,6 +35,7 @@ class HostedApp:
         self.log = host.folder / "log" / f"{name}.log"
         self.listen = f"{host.ip}:{free_port() if host.prefix else free_port(host.ip)}"
         self._starts = host.folder / "log" / f"{name}.starts"
+        self._whims = host.folder / "log" / f"{name}.whims"
 
     @property
     def live(self) -> str:
@@ -64,6 +65,11 @@ class HostedApp:
         with self.log.open("a") as log:
             log.write(f"2026-01-01 12:00:00,000 {level} tiny: {words}\n")
 
+    def behave(self, *whims: str) -> None:
+        """From now on, whatever runs here: a version as whim is ill (its health check fails, though it runs), `lingers`
+        serves on for a minute after it was told to stop. Without whims all is well."""
+        self._whims.write_text(" ".join(whims))
+
     def program(self) -> Program:
         return Program(
             self.name,
@@ -72,6 +78,7 @@ class HostedApp:
                 "TINY_LISTEN": self.listen,
                 "TINY_LOG": str(self.log),
                 "TINY_STARTS": str(self._starts),
+                "TINY_WHIMS": str(self._whims),
                 "TINY_PYTHON": sys.executable,
             },
             autostart=False,  # nothing is installed yet: the first deploy starts it

@@ -2,7 +2,7 @@
 
 Modes: `healthy` · `sick` (health 503) · `dies N` (exits N seconds after its start, and is started again) ·
 `errors` (logs an ERROR that is new, at each request) · `old-code` (starts the code of another release on the disk) ·
-`claims V` (its version endpoint answers V).
+`claims V` (its version endpoint answers V) · `slow N` (listens N seconds after its start, not before).
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
         if path == "/healthz":
-            self.answer(503 if MODE == "sick" else 200, "health")
+            self.answer(503 if MODE == "sick" or VERSION in whims() else 200, "health")
         elif path == "/version":
             self.answer(200, ARGUMENT if MODE == "claims" else VERSION)
         elif path == "/log":
@@ -57,18 +57,32 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
 
+def whims() -> list[str]:
+    """How it is to behave on this host: see `HostedApp.behave` in support.fleet_host."""
+    file = Path(os.environ["TINY_WHIMS"])
+    return file.read_text().split() if file.exists() else []
+
+
 def note(level: str, words: str) -> None:
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime())
     with Path(os.environ["TINY_LOG"]).open("a") as log:
         log.write(f"{stamp},000 {level} tiny: {words}\n")
 
 
+def stop(server: Server) -> None:
+    if "lingers" in whims():
+        time.sleep(60)
+    server.shutdown()
+
+
 def main() -> None:
     with Path(os.environ["TINY_STARTS"]).open("a") as starts:
         starts.write(f"{VERSION}\n")
+    if MODE == "slow":
+        time.sleep(float(ARGUMENT))
     host, _, port = os.environ["TINY_LISTEN"].partition(":")
     server = Server((host, int(port)), Handler)
-    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=stop, args=[server]).start())
     if MODE == "dies":
         timer = threading.Timer(float(ARGUMENT), os._exit, (1,))
         timer.daemon = True

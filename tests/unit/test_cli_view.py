@@ -35,6 +35,11 @@ def test_each_host_has_one_row() -> None:
     assert rows["web-3"] == ["web-3", "wave", "1", "working", "draining", "1.0.0-aaaaaaaa", "no", "-"]
 
 
+def test_a_host_of_a_group_is_shown_with_it() -> None:
+    grouped = host("web-3", 1, "working").model_copy(update={"group": "rack=b"})
+    assert "wave 1, rack=b" in shown(hosts=(grouped,))
+
+
 def test_what_went_wrong_on_a_host_stands_below_it() -> None:
     reverted = host("web-1", 0, "reverted", trouble="proving: the old code still runs")
     assert "proving: the old code still runs" in shown(hosts=(reverted,))

@@ -112,6 +112,9 @@ def test_racks_are_released_one_after_the_other_and_no_wave_holds_two_of_them() 
     story = racks(max_unavailable="100%")
     plan = plan_deploy(story.state, story.view, story.policy, NEW.version, now=story.now)
     assert plan.waves == (("web-1",), ("web-4",), ("web-2", "web-5"), ("web-3",))
+    assert any(
+        check.startswith("rack by rack: a (web-1, web-4), then b (web-2, web-5), then c") for check in plan.checks
+    )
     story.deploy()
     story.all_take()
     story.takes("web-1")

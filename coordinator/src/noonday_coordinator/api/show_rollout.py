@@ -11,6 +11,7 @@ from noonday_coordinator.api.judging import judging, would
 from noonday_coordinator.api.waiting import waiting_for
 from noonday_coordinator.core.events import Stage, VerdictReached
 from noonday_coordinator.core.examine import last_instant
+from noonday_coordinator.core.room import group_of
 from noonday_coordinator.core.state import Rollout, State
 from noonday_coordinator.core.view import Judgement
 
@@ -103,7 +104,7 @@ def _summary(rollout: Rollout) -> dict[str, object]:
 
 
 def _hosts(context: Context, state: State, rollout: Rollout, now: float) -> list[m.HostInRollout]:
-    shown, view = [], context.engine.view
+    shown, view, label = [], context.engine.view, rollout.policy.group_by
     aside = tuple(name for name in rollout.hosts if name not in rollout.members)
     for wave, names in (*enumerate(rollout.waves), (-1, aside)):
         for name in names:
@@ -112,6 +113,7 @@ def _hosts(context: Context, state: State, rollout: Rollout, now: float) -> list
                 m.HostInRollout(
                     host=name,
                     wave=wave,
+                    group=f"{label}={group_of(state, name, label)}" if label else "",
                     state=member.state.value,
                     since=member.since,
                     reason=member.reason,

@@ -77,7 +77,7 @@ def _row(host: HostInRollout) -> list[Text]:
     out = report.seconds_out if report else 0.0
     return [
         text(host.host),
-        text(w.wave_name(host.wave)),
+        text(f"{w.wave_name(host.wave)}{f', {host.group}' if host.group else ''}"),
         text(host.state, _STATES.get(host.state, "")),
         text(w.host_step(report, host.silent)),
         text((report.live if report else "") or "-"),

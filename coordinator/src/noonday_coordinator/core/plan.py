@@ -11,7 +11,7 @@ from noonday_coordinator.core.policy import Policy, share_of
 from noonday_coordinator.core.refusal import refused
 from noonday_coordinator.core.state import App, Host, Release, State
 from noonday_coordinator.core.view import View
-from noonday_coordinator.core.waves import in_order, serves_badly, waves_of
+from noonday_coordinator.core.waves import in_order, said_groups, serves_badly, waves_of
 from noonday_shared.messages import Goal
 from noonday_shared.names import ReleaseRef
 
@@ -76,6 +76,7 @@ def plan_deploy(
         nothing_to_do=False,
         checks=(
             *_checks(policy, app.current, waves),
+            *said_groups(policy, hosts),
             *_twin(state, policy, app.current, waves),
             *_oddities(state, view, policy, found, supersede=supersede, now=now),
         ),

@@ -44,6 +44,18 @@ def waves_of(policy: Policy, hosts: Sequence[Host]) -> Waves:
     return tuple(waves)
 
 
+def said_groups(policy: Policy, hosts: Sequence[Host]) -> tuple[str, ...]:
+    """Which groups `hosts`, in order, are released by, and how many of one may be out; nothing without groups."""
+    label = policy.group_by
+    if not label:
+        return ()
+    groups = [(name, list(part)) for name, part in groupby(hosts, lambda host: host.labels.get(label, ""))]
+    turns = ", then ".join(f"{name} ({', '.join(host.name for host in part)})" for name, part in groups)
+    limits = {name: share_of(policy.group_limit, len(part)) for name, part in groups}
+    most = " and ".join(f"{limit} of {name}" for name, limit in limits.items())
+    return (f"{label} by {label}: {turns}; out at once, at most: {most}",)
+
+
 def serves_badly(host: Host, app: str) -> bool:
     """Whether a release of ours is there and does not serve well."""
     on_host = host.app(app)
