@@ -7,9 +7,10 @@ but its journal, so one that dies at every step of one way shows what each of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from chaos.caught import ALL, LONG
@@ -28,6 +29,9 @@ from support.stand_in import StandIn, journal_of, settled
 MOMENTS = ("before", "after")
 later = pytest.mark.skipif(not LONG, reason="takes half a minute: make chaos")
 HOOKS_RUN = [Stage.PRE_ACTIVATE, Stage.POST_ACTIVATE, Stage.POST_RETURN]
+
+
+NOTHING: Mapping[str, Callable[[], None]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -75,14 +79,24 @@ class Scene:
         file = self._notes.with_name(f"hooks.{host.name}.{built.ref.version}")
         return file.read_text().split() if file.exists() else []
 
-    def say(self, goal: Goal, built: Built, points: Sequence[str], *, restart_for: str = "") -> list[Journal]:
-        """Tell both. Both die at each of `points` in turn, and are started again: how their journals ended."""
+    def say(
+        self,
+        goal: Goal,
+        built: Built,
+        points: Sequence[str],
+        *,
+        restart_for: str = "",
+        then: Mapping[str, Callable[[], None]] = NOTHING,
+    ) -> list[Journal]:
+        """Tell both. Both die at each of `points` in turn, and are started again: how their journals ended. `then`:
+        what happens while both are dead at a point."""
         self._arm(points[0])
         generations = self._told(goal, built, restart_for)
         for point, following in zip(points, [*points[1:], ""], strict=True):
             for host in self.victims:
                 eventually(_dead(host), what=f"death of {host.name}'s agent around {point}", within=WITHIN)
             self._arm(following)
+            then.get(point, _nothing)()
             for host in self.victims:
                 host.start_agent()
         return [settled(host, generation) for host, generation in zip(self.victims, generations, strict=True)]
@@ -121,6 +135,10 @@ def around(way: Way, stages: Iterable[Stage]) -> list[str]:
     return [f"around:{way}:{stage}" for stage in stages]
 
 
+def _nothing() -> None:
+    pass
+
+
 def _dead(host: FleetHost) -> Callable[[], bool]:
     return lambda: not host.agent_runs
 
@@ -133,6 +151,7 @@ COMING_BACK = around(Way.RESUME, STAGES[Way.RESUME])
 GOING_BACK = around(Way.BACK, STAGES[Way.BACK])
 ADOPTING = around(Way.ADOPT, STAGES[Way.ADOPT])
 RENEWING = around(Way.RENEW, STAGES[Way.RENEW])
+STRANDED = around(Way.STRANDED, STAGES[Way.STRANDED])
 EFFECTS = [[point] for point in around(Way.FORWARD, (Stage.SWITCH, Stage.RESTART, Stage.RETURN))]
 
 POINTS = (
@@ -144,6 +163,7 @@ POINTS = (
     *ADOPTING,
     *RENEWING,
     *GOING_BACK,
+    *STRANDED,
 )
 """All of these; compared with the code by `test_crash_points`."""
 
@@ -268,4 +288,28 @@ def test_agents_without_a_journal_that_are_killed_while_they_take_over_what_runs
     assert load.failures == []
     assert [(end.outcome, end.proven, end.out_by_us) for end in ends] == [(Outcome.DONE, serving.ref, False)] * 2
     assert [host.web.starts for host in scene.victims] == starts
+    assert scene.fleet.in_service() == ALL
+
+
+@pytest.mark.timeout(300)
+@later
+def test_agents_killed_at_every_step_of_a_stranded_host_bring_it_back_once_its_app_is_well(scene: Scene) -> None:
+    serving, starts = scene.serving, [host.web.starts for host in scene.victims]
+    for host in scene.victims:
+        host.web.behave("deaf")  # from its next start on, which is the one that is asked for
+
+    def heal() -> None:
+        assert scene.fleet.in_service() == {"web-3"}
+        for host in scene.victims:
+            host.web.behave()
+
+    heals = {f"around:{Way.STRANDED}:{Stage.PROVE}": heal}
+    with scene.fleet.load(clients=1) as load:
+        ends = scene.say(Goal.SERVING, serving, STRANDED, restart_for=f"a drill on {serving.ref.id}", then=heals)
+        load.after(5)
+    assert load.failures == []
+    for end in ends:
+        assert (end.outcome, end.proven, end.out_by_us, end.trouble) == (Outcome.DONE, serving.ref, False, None)
+    version = serving.ref.version
+    assert [host.web.starts for host in scene.victims] == [[*before, version, version] for before in starts]
     assert scene.fleet.in_service() == ALL

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import pytest
 
 from noonday_coordinator.api import models as m
+from noonday_coordinator.cli.exits import Exit
 from noonday_coordinator.core import events as e
 from support.eventually import eventually
 from support.fleet import Fleet
@@ -50,7 +51,8 @@ GOING_BACK = (
 )
 
 
-POINTS = (*BEGINNING, *CANARY, *WAVES, *GOING_BACK)
+PRUNED = "kept:ReleasePruned"
+POINTS = (*BEGINNING, *CANARY, *WAVES, *GOING_BACK, PRUNED)
 """All of these; compared with the code by `test_crash_points`."""
 
 
@@ -88,6 +90,32 @@ def test_a_rollout_goes_back_through_every_death_of_its_coordinator(fleet: Fleet
     assert {host.web.answers for host in fleet.hosts} == {old.version}
     assert fleet.in_service() == ALL
     _told_once(fleet, end.id)
+
+
+def test_old_archives_that_go_with_a_push_whose_answer_was_lost_are_gone_once_it_is_pushed_again(fleet: Fleet) -> None:
+    older, *_ = fleet.push(), fleet.push()
+    version, archive = fleet.build()
+    config = fleet.coordinator.made.config
+    usual = config.read_text()
+    fleet.coordinator.kill()
+    config.write_text(f"keep_releases = 2\n{usual}")
+    try:
+        fleet.coordinator.start()
+        fleet.crash_file.write_text(f"coordinator:{PRUNED}")
+        assert fleet.cli("release", "push", str(archive)).exit == Exit.UNEXPECTED
+        _dies(fleet, PRUNED)
+    finally:
+        config.write_text(usual)
+    fleet.coordinator.start()
+    fleet.all_heard()
+    assert fleet.refused("deploy", "web", older, "--yes").rule == "archive-pruned"
+    assert fleet.ok("release", "push", str(archive))["new"] is False
+    names = [file.name for file in (fleet.folder / "noonday" / "data" / "artifacts" / "web").iterdir()]
+    assert not [name for name in names if name.startswith(f"web-{older}-")]
+    assert len([name for name in names if name.startswith(f"web-{version}-")]) == 2  # archive and manifest
+    events = [record.event for record in kept(fleet.folder / "noonday" / "data" / "events.sqlite")]
+    pruned = [event.release.version for event in events if isinstance(event, e.ReleasePruned)]
+    assert pruned.count(older) == 1
 
 
 def _through(fleet: Fleet, version: str, points: Sequence[str]) -> m.RolloutInfo:

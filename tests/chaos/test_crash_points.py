@@ -11,6 +11,7 @@ from typing import get_args
 import chaos.test_agent_killed as agent
 import chaos.test_coordinator_killed as coordinator
 import chaos.test_coordinator_killed_by_persons as persons
+import chaos.test_coordinator_killed_rarely as rare
 
 from noonday_agent.core.journal import Way
 from noonday_agent.core.ways import STAGES
@@ -29,19 +30,12 @@ IN_CODE = {
 }
 """All of them, as they are written there."""
 
-SIMULATED = {
-    "coordinator:kept:HostJudged:lost": "a host that can't be brought back, with a coordinator that dies then",
-    "coordinator:kept:ClockSet": "a clock that was set: the next coordinator sees it again where it went back",
-    "coordinator:kept:LogRestored": "a start on a log that was put back: the next start finds the same",
-    "coordinator:kept:HostJudged:skipped": "a host that is left out before anything was done to it",
-    "coordinator:kept:ReleasePruned": "an old archive that goes, kept in one piece with the push that makes it go",
+NOWHERE = {
+    "coordinator:kept:LogRestored": "no coordinator keeps it, but noonday restore, before anything is in its place",
     "coordinator:kept:StageEntered:ended": "no stage of its own: RolloutEnded says it",
     "coordinator:kept:HostJudged:waiting": "every host begins so, and nothing is kept of it",
 }
-"""Not killed for real, and why not. The simulation lets coordinators die in any append, before and after it is kept."""
-
-NOT_ASKED_FOR = {Way.STRANDED}
-"""Ways that no assignment asks for: the simulation kills agents there."""
+"""Names of points at which no coordinator ever is, and why not."""
 
 
 def test_the_points_in_the_code_are_those_that_are_known_here() -> None:
@@ -50,17 +44,17 @@ def test_the_points_in_the_code_are_those_that_are_known_here() -> None:
     assert found == IN_CODE
 
 
-def test_a_test_kills_an_agent_before_and_after_every_stage_of_the_ways_that_assignments_ask_for() -> None:
-    possible = {f"around:{way}:{stage}" for way in set(Way) - NOT_ASKED_FOR for stage in STAGES[way]}
+def test_a_test_kills_an_agent_before_and_after_every_stage_of_every_way() -> None:
+    possible = {f"around:{way}:{stage}" for way in Way for stage in STAGES[way]}
     assert {point for point in agent.POINTS if point.startswith("around:")} == possible
     assert {point for point in agent.POINTS if point.startswith("taken:")} == {f"taken:{goal}" for goal in Goal}
 
 
 def test_a_test_kills_the_coordinator_after_every_kind_of_fact_and_order() -> None:
     possible = {f"coordinator:said:{goal}" for goal in Goal} | {f"coordinator:kept:{name}" for name in _facts()}
-    tested = {f"coordinator:{point}" for point in (*coordinator.POINTS, *persons.POINTS)}
+    tested = {f"coordinator:{point}" for point in (*coordinator.POINTS, *persons.POINTS, *rare.POINTS)}
     assert tested - possible == set()
-    assert possible - tested == set(SIMULATED)
+    assert possible - tested == set(NOWHERE)
 
 
 def _facts() -> set[str]:

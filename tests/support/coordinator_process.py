@@ -24,6 +24,7 @@ class CoordinatorProcess:
     process: subprocess.Popen[str] | None = field(default=None)
     env: dict[str, str] | None = field(default=None)
     """Of the process; the test's own when None."""
+    program: tuple[str, ...] = (str(NOONDAY),)
     prefix: tuple[str, ...] = ()
     """In front of its command line, as to run it in a room of its own."""
 
@@ -35,7 +36,7 @@ class CoordinatorProcess:
         return cls(made, f"http://{listen}", prefix=room.prefix if room else ())
 
     def command(self) -> list[str]:
-        return [*self.prefix, str(NOONDAY), "serve", "--config", str(self.made.config)]
+        return [*self.prefix, *self.program, "serve", "--config", str(self.made.config)]
 
     def start(self) -> None:
         """Block until the API answers."""

@@ -67,7 +67,8 @@ class HostedApp:
 
     def behave(self, *whims: str) -> None:
         """From now on, whatever runs here: a version as whim is ill (its health check fails, though it runs), `lingers`
-        serves on for a minute after it was told to stop. Without whims all is well."""
+        serves on for a minute after it was told to stop, `deaf` runs and listens only once that is over. Without whims
+        all is well."""
         self._whims.write_text(" ".join(whims))
 
     def program(self) -> Program:

@@ -80,6 +80,8 @@ def main() -> None:
         starts.write(f"{VERSION}\n")
     if MODE == "slow":
         time.sleep(float(ARGUMENT))
+    while "deaf" in whims():
+        time.sleep(0.05)
     host, _, port = os.environ["TINY_LISTEN"].partition(":")
     server = Server((host, int(port)), Handler)
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=stop, args=[server]).start())
