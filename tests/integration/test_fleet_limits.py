@@ -37,8 +37,6 @@ def rack_fleet(rabbitmq: RabbitMQ) -> Iterator[Fleet]:
 
 @pytest.fixture
 def fleet(rack_fleet: Fleet) -> Iterator[Fleet]:
-    for host in rack_fleet.hosts:
-        host.web.behave()
     rack_fleet.at_rest()
     yield rack_fleet
     print(rack_fleet.words())  # pytest shows it when the test failed

@@ -11,10 +11,10 @@
 `fleet` is one fleet of two hosts for the whole session (up in some 10 s), brought to rest before each test: everything
 runs, no rollout of `web` is under way, the usual policy is in place, and every host serves one good release. So a test
 may leave any mess behind that `Fleet.at_rest` can mend: stopped or killed processes, rollouts under way, drained hosts,
-bad releases, another policy. A fleet that can't be brought to rest is thrown away, and a new one started. What a test
-changes in a file (agent.toml, haproxy.cfg) it changes back itself. Every host also has an app `api`, which stays empty
-until a test deploys it. A module that wants another fleet, as of three hosts, has a fixture of its own around
-`running_fleet(rabbitmq, hosts=3)`, and calls `at_rest` itself.
+bad releases, apps that misbehave, another policy. A fleet that can't be brought to rest is thrown away, and a new one
+started. What a test changes in a file (agent.toml, haproxy.cfg) it changes back itself. Every host also has an app
+`api`, which stays empty until a test deploys it. A module that wants another fleet, as of three hosts, has a fixture of
+its own around `running_fleet(rabbitmq, hosts=3)`, and calls `at_rest` itself.
 
 What a host really is shows without asking Noonday: `host.web.live` (where `current` points), `host.web.answers` (the
 version that answers there), `host.web.starts` (every start of the app), `fleet.places()` (HAProxy's own words).
@@ -268,6 +268,8 @@ class Fleet(Commands):
             self.coordinator.start()
         self.haproxy.start()
         for host in self.hosts:
+            for app in host.apps.values():
+                app.behave()
             host.supervisord.start()
             host.start_agent()
         self.all_heard()
