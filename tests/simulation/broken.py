@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from unittest import mock
 
@@ -122,6 +123,32 @@ def the_last_one_may_go() -> list[Patch]:
     return [(room, "serves", lambda *_rest: True), (submit, "SILENT", 1e9)]
 
 
+def racks_all_at_once() -> list[Patch]:
+    """Rule 14: the next rack is begun while hosts of the one before are still on their way."""
+    may_move = room.may_move
+
+    def of_any_wave(state: Any, view: View, rollout: Rollout, waiting: list[str], now: float) -> list[str]:
+        others = rollout.in_state(HostState.PREPARED) if rollout.wave > 0 else ()
+        return may_move(state, view, rollout, dict.fromkeys((*waiting, *others)), now)
+
+    return [(decide, "may_move", of_any_wave)]
+
+
+def a_rack_has_no_limit() -> list[Patch]:
+    """Rule 14: nobody looks how many of a rack are out."""
+    return [(room, "_group_has_room", lambda *_rest: True)]
+
+
+def failures_are_forgotten() -> list[Patch]:
+    """Rule 15: hosts after the canary that fail are left out, however many they are."""
+    too_many = decide._too_many
+
+    def canary(rollout: Rollout, failed: tuple[str, ...]) -> bool:
+        return too_many(replace(rollout, failures=0), failed)
+
+    return [(decide, "_too_many", canary)]
+
+
 BROKEN: dict[str, Callable[[], list[Patch]]] = {
     one.__name__.replace("_", "-"): one
     for one in (
@@ -138,6 +165,9 @@ BROKEN: dict[str, Callable[[], list[Patch]]] = {
         nobody_waits_for_requests,
         a_stranded_host_is_forgotten,
         a_drained_host_is_let_in,
+        racks_all_at_once,
+        a_rack_has_no_limit,
+        failures_are_forgotten,
     )
 }
 

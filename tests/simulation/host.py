@@ -177,6 +177,12 @@ class SimulatedHost(FakeHost):
         return self.place.gets_requests and self.well
 
     @property
+    def has_hope(self) -> bool:
+        """Whether any release that is unpacked here can ever be well here."""
+        versions = {name.rpartition("-")[0] for name in self.releases.folders}
+        return any(one not in self.sick and self.natures.get(one, HARMLESS).healthy for one in versions)
+
+    @property
     def nature(self) -> Nature:
         return self._nature
 

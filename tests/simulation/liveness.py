@@ -92,5 +92,5 @@ def whole_time(policy: Policy, hosts: int) -> float:
     """Seconds in which a rollout of `hosts` ends or asks once nothing is wrong any more: each waits in vain once on its
     way forward and once on its way back."""
     each = policy.host_within + GRACE + policy.unreachable_after
-    waits_between = (len(policy.waves) + 1) * policy.wave_pause + max(policy.examine, policy.examine_most)
+    waits_between = (len(policy.waves) + 1 + hosts) * policy.wave_pause + max(policy.examine, policy.examine_most)
     return policy.prepare_within + GRACE + 2 * hosts * each + waits_between + SLACK

@@ -15,6 +15,7 @@ from simulation.forgery import forge
 from simulation.host import Died, SimulatedHost
 from simulation.script import Mishap
 
+from noonday_shared.bus import plans
 from noonday_shared.errors import NoondayError
 
 if TYPE_CHECKING:
@@ -206,6 +207,9 @@ class Mishaps:
                 self._until(lasts, f"{name} is reached again", lambda: agent.cut(off=False))
             case "clock-set":
                 self._set_clock(name, host, mishap.size, lasts)
+            case "queue-deleted":
+                world.tell("world", f"somebody deletes the queue of {name}")
+                world.broker.carry_out(plans.no_host(name))
             case "forgery":
                 world.tell("world", f"somebody forges messages to and from {name}")
                 forge(world, agent)

@@ -1,6 +1,6 @@
 """What must always hold, checked after every event of the simulation.
 
-Rules 1 to 8 are those of the design; 9 to 13 are what users would call wedged or lost.
+Rules 1 to 8 are those of the design; 9 to 15 are what users would call wedged or lost.
 
 1. At most `max_unavailable` hosts are out because of us, and the last one in service is never drained.
 2. A host gets requests only with a release that passed its health check after its last start by us.
@@ -15,6 +15,8 @@ Rules 1 to 8 are those of the design; 9 to 13 are what users would call wedged o
 11. A host that an operator drained is not let in before he says so.
 12. A rollout that says done has put its release on hosts that can serve it; one that went back had a cause.
 13. Nothing that was kept is lost: the log adds up to what the coordinator believes.
+14. Racks are released one after the other, and of each no more are out because of us than its limit says.
+15. No further host is told to go once more have failed in the whole rollout than the policy lets pass.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from collections.abc import Iterable, Mapping
 
 from simulation.excuses import Excuses
 from simulation.host import Effect, SimulatedHost
+from simulation.in_turn import OVER, InTurn
 from simulation.script import Script
 from simulation.trail import Broken
 
@@ -49,6 +52,7 @@ class Rules(Excuses):
         self._all = tuple(hosts.values())
         self._script = script
         self._kinds = {one.ref.version: one.kind for one in script.candidates}
+        self._in_turn = InTurn(script)
         self._limit = self._limit_of(len(hosts))
         self._members: tuple[str, ...] = tuple(hosts)
         self._beside: tuple[str, ...] = ()
@@ -83,6 +87,7 @@ class Rules(Excuses):
                 self._never_the_last(host, effect)
                 if (host.name, effect.generation) in self._forward:
                     self._within_limit(self._out())
+                    self._in_turn.within_groups(self._out())
             case "in":
                 self._given_up.discard(host.name)
                 self._not_drained(host)
@@ -97,10 +102,16 @@ class Rules(Excuses):
 
     def recorded(self, state: State, record: e.Record) -> None:
         """The coordinator kept a fact."""
+        self._in_turn.recorded(state, record.event)
         match record.event:
             case e.RolloutStarted() as started:
                 self._begun(started)
             case e.RolloutEnded(rollout, e.End.DONE):
+                over = state.rollouts[rollout].in_state(*OVER) == state.rollouts[rollout].members
+                if not over:
+                    raise Broken(
+                        f"rule 12: {rollout} says that it is done, and it is not: {state.rollouts[rollout].hosts}"
+                    )
                 self._rightly_done(rollout, all_hosts=not state.rollouts[rollout].left_out)
             case e.RolloutEnded(rollout, e.End.ROLLED_BACK):
                 self._rightly_back(rollout)
@@ -123,8 +134,10 @@ class Rules(Excuses):
         """After every event; `only`: the host that it was about."""
         self.checks += 1
         out = self._out()
-        if len(out) > self._limit:
-            self._within_limit(name for name in out if name not in self._given_up)
+        if out:
+            moving = [name for name in out if name not in self._given_up]
+            self._within_limit(moving)
+            self._in_turn.within_groups(moving)
         for host in (only,) if only else self._all:
             self._proven(host)
             self._ordered(host, state)

@@ -14,8 +14,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from simulation.broken import BROKEN, broken
-from simulation.script import Script, script
+from simulation.script import Script
 from simulation.shrink import shrink
+from simulation.variety import kinds, script
 from simulation.world import World
 
 BATCH = 10
@@ -32,6 +33,8 @@ class Tally:
     ends: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     died_at: Counter[str] = field(default_factory=Counter)
+    worlds: Counter[str] = field(default_factory=Counter)
+    """Rollouts in worlds of some kind."""
     failures: list[tuple[int, str]] = field(default_factory=list)
 
     @property
@@ -44,6 +47,7 @@ class Tally:
         self.ends += other.ends
         self.faults += other.faults
         self.died_at += other.died_at
+        self.worlds += other.worlds
         self.failures += other.failures
 
     def note(self, world: World) -> None:
@@ -55,6 +59,7 @@ class Tally:
             {f"messages {how}": n for how, n in world.broker.struck.items()}
         )
         self.died_at += world.crashes.died_at
+        self.worlds += Counter({kind: len(rollouts) for kind in kinds(world.script)})
 
 
 def tell(story: Script) -> tuple[World, str]:
@@ -170,7 +175,12 @@ def _in_turn(pool: ProcessPoolExecutor, first: int, processes: int, more: Callab
 def _report(total: Tally, seconds: float) -> None:
     print(f"{total.rollouts} rollouts in {total.seeds} stories, {total.checks} events, after each of which every rule")
     print(f"was checked: {len(total.failures)} violations, {seconds:.0f} s.")
-    for title, counts in (("Ends", total.ends), ("Faults", total.faults), ("Died at", total.died_at)):
+    for title, counts in (
+        ("Ends", total.ends),
+        ("Worlds", total.worlds),
+        ("Faults", total.faults),
+        ("Died at", total.died_at),
+    ):
         print(f"{title}: " + ", ".join(f"{name} {n}" for name, n in sorted(counts.items())))
 
 

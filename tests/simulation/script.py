@@ -24,6 +24,7 @@ MishapKind = Literal[
     "balancer-gone", "balancer-hangs", "balancer-lags", "balancer-forgets", "manager-gone", "manager-hangs",
     "manager-lies", "restart-hangs", "app-dies", "app-ill", "host-cut-off", "coordinator-cut-off", "broker-wiped",
     "clock-set", "coordinator-clock-set", "forgery", "second-coordinator", "coordinator-restored",
+    "queue-deleted",
 ]  # fmt: skip
 WishKind = Literal[
     "pause",
@@ -98,13 +99,18 @@ class Script:
     """Hosts that are enrolled only when an operator wishes so, or in the end."""
     download: float = 0.0
     longest_request: float = 0.0
+    racks: tuple[tuple[str, str], ...] = ()
+    """Each host's label `rack`; empty: none has one."""
+    impatient: bool = False
+    """The next release takes over from a rollout that takes too long."""
 
     @property
     def peaceful(self) -> bool:
         return self.faults == Faults() and not self.mishaps and not self.wishes
 
 
-def script(seed: int) -> Script:
+def plain(seed: int) -> Script:
+    """Without what `variety` adds."""
     chance = Random(seed)
     hosts = tuple(f"web-{n}" for n in range(1, chance.randint(1, 6) + 1))
     rollouts = chance.randint(1, 4)

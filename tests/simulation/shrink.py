@@ -43,7 +43,7 @@ def _shorter(story: Script) -> Iterator[Script]:
     for candidates in _without(story.candidates):
         if candidates:
             yield replace(story, candidates=candidates)
-    for change in ({"download": 0.0}, {"longest_request": 0.0}, {"late": ()}):
+    for change in ({"download": 0.0}, {"longest_request": 0.0}, {"late": ()}, {"impatient": False}):
         if any(getattr(story, name) != value for name, value in change.items()):
             yield replace(story, **change)
 

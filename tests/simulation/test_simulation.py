@@ -11,8 +11,9 @@ import pytest
 from simulation.broken import broken
 from simulation.host import Nature
 from simulation.run import breaks, play, tell
-from simulation.script import Candidate, Mishap, Script, Wish, script
+from simulation.script import Candidate, Mishap, Script, Wish
 from simulation.shrink import shrink
+from simulation.variety import script
 
 from noonday_agent.core.journal import Stage
 from noonday_agent.core.limits import Limits

@@ -228,7 +228,9 @@ class World:
             self.enroll(host.name)
 
     def enroll(self, name: str) -> bool:
-        return self.ask(c.Enroll(name, {"role": "web"}, str(self.agents[name].key.public)))
+        rack = dict(self.script.racks).get(name)
+        labels = {"role": "web", "rack": rack} if rack else {"role": "web"}
+        return self.ask(c.Enroll(name, labels, str(self.agents[name].key.public)))
 
     def push(self, ref: ReleaseRef) -> bool:
         return self.ask(c.Push("web", ref, 1, ReleaseManifest(app="web", version=ref.version)))
@@ -260,9 +262,12 @@ class World:
         self.pass_until(end)
 
     def _roll_out(self, ref: ReleaseRef, end: float) -> None:
-        """As somebody who tries again when he is refused, and looks on until it has ended."""
-        while not self.ask(c.Deploy("web", ref.version, self.script.policy)) and self.clock.now() < end:
+        """As somebody who tries again when he is refused, and looks on until it has ended or takes too long."""
+        impatient = self.script.impatient
+        order = c.Deploy("web", ref.version, self.script.policy, supersede=impatient)
+        while not self.ask(order) and self.clock.now() < end:
             self.pass_until(self.clock.now() + 10.0)
+        end = min(end, self.clock.now() + self.chance.uniform(1.0, 60.0)) if impatient else end
         while self.active is not None and self.clock.now() < end:
             self.step(end)
             self.operators.answer_some_time()
@@ -308,8 +313,8 @@ class World:
             on_host = enrolled.app("web")
             if on_host.assigned is None:
                 continue  # it came after the last rollout
-            if host.running_version in host.sick and set(host.releases.folders) == {host.running}:
-                continue  # it came new to a release of record that is never well there, and has no other
+            if not host.has_hope:
+                continue  # it came new to releases that are never well there, and has no other
             if not host.serves_well:
                 raise Broken(f"at the end {name} does not serve: {host.running} well={host.well} {host.place.state()}")
             if on_host.report is not None and host.boot < on_host.report.boot:

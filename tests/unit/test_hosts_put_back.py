@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from noonday_coordinator.core import commands as c
+from noonday_coordinator.core import events as e
 from noonday_coordinator.core.lost import valid_until
 from noonday_shared.messages import Outcome
 from support.story import NEW, OLD, OTHER, Story
@@ -73,6 +74,9 @@ def test_one_that_just_comes_up_is_told_like_one_that_serves_since_it_will_befor
     story.report("web-2", in_service=True)
     assert told(story) == [], "one is out, and one may be"
     story.report("web-3", in_service=True)
+    story.keep(e.HostDrained("web-3"), by="alice")
+    assert told(story) == [], "one is about to go out, as an operator wants it"
+    story.keep(e.HostUndrained("web-3"))
     assert told(story) == ["web-1"]
 
 

@@ -224,8 +224,9 @@ def _regression(rollout: Rollout, view: View, reason: str) -> list[Event]:
 def _try_again(rollout: Rollout, broken: tuple[str, ...]) -> list[Event]:
     """A person said yes in spite of hosts that could not take the release: they get it once more."""
     again = f"a person said yes, so {', '.join(broken)} may try again"
+    first = next(number for number, wave in enumerate(rollout.waves) if set(wave) & set(broken))
     return [
-        StageEntered(rollout.id, rollout.stage, rollout.wave, again, rollout.deadline),
+        StageEntered(rollout.id, rollout.stage, first, again, rollout.deadline),
         *(HostJudged(rollout.id, host, HostState.PREPARED, "tries again") for host in broken),
     ]
 

@@ -47,11 +47,11 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
     # One that was left out is counted nowhere, but was told to prepare, and after that to serve what it serves.
     names = (host, *counted(state, rollout))
     on_hosts = {name: state.hosts[name].app(rollout.app) for name in names if name in state.hosts}
-    limit = limit_of(rollout)
-    out = sum(not one.in_service or _working(one) for one in on_hosts.values())
+    serving = {name for name in on_hosts if _stays_in(state, view, rollout, name, now)}
+    limit, out = limit_of(rollout), len(on_hosts) - len(serving)
     if not on_hosts[host].in_service:
-        others = any(one.in_service and not _working(one) for name, one in on_hosts.items() if name != host)
-        return (others and out <= limit) or len(on_hosts) == 1 or _stays_out(rollout, on_hosts[host], now)
+        others = bool(serving - {host}) or len(on_hosts) == 1
+        return (others and out <= limit) or _stays_out(rollout, on_hosts[host], now)
     waiting = [
         name
         for name in rollout.members
@@ -62,6 +62,14 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
         and heard(view, rollout, name, now)
     ]
     return host in waiting[: max(limit - out, 0)]
+
+
+def _stays_in(state: State, view: View, rollout: Rollout, host: str, now: float) -> bool:
+    """Whether the host serves, and nobody wants it out."""
+    enrolled = state.hosts[host]
+    on_host = enrolled.app(rollout.app)
+    wanted = not enrolled.drained_by and state.goal_of(host, rollout.app) is not Goal.OUT
+    return on_host.in_service and not _working(on_host) and wanted and heard(view, rollout, host, now)
 
 
 def _stays_out(rollout: Rollout, on_host: AppOnHost, now: float) -> bool:
