@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NoReturn
 
 import pytest
@@ -127,3 +128,31 @@ def test_a_balancer_that_can_not_be_told_is_not_asked_without_a_pause(monkeypatc
 
     monkeypatch.setattr(FakeBalancer, "check", refuse)
     assert host.runner.turn() == IDLE
+
+
+def unproven(host: FakeHost) -> None:
+    """`current` may have been moved here, and what runs was not looked at since."""
+    host.file.kept = replace(host.file.kept, moved=True)
+    host.agent()
+    host.process.reachable = False
+
+
+def test_a_host_that_is_to_stay_is_not_restarted_because_nobody_can_be_asked_what_runs_there() -> None:
+    host = serving()
+    unproven(host)
+    host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=2).model_copy(update={"stay": True}))
+    while host.runner.journal.outcome is Outcome.WORKING:
+        host.turn()
+        assert host.serves == OLD.id, "nobody made room for it to leave"
+    assert host.runner.journal.outcome is Outcome.FAILED
+    assert host.runner.journal.trouble is not None
+
+
+def test_one_that_is_told_to_move_is_restarted_once_it_can_be() -> None:
+    host = serving()
+    unproven(host)
+    host.process.reachable = True
+    host.running = NEW.id
+    host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=2))
+    assert host.settle(within=60.0).outcome is Outcome.DONE
+    assert host.restarted_into == [OLD.id, OLD.id]

@@ -85,6 +85,7 @@ class Outgoing:
             issued_at=now,
             expires_at=until,
             observe=assigned.observe,
+            stay=assigned.stay,
             taken=taken,
             watch_until=state.app(assigned.app).watch_until,
         )

@@ -62,6 +62,8 @@ def turn_back(journal: Journal, attempt: Attempt, why: Trouble, now: float) -> J
             return finish(journal, Outcome.FAILED, why)
         case Way.BACK | Way.STRANDED | Way.RESUME:
             return _strand(journal, attempt, why, now)
+        case Way.ADOPT if attempt.stage in (Stage.PROVE, Stage.WARM_UP) and _is_to_stay(journal):
+            return finish(journal, Outcome.FAILED, why)
         case Way.ADOPT if attempt.stage in (Stage.PROVE, Stage.WARM_UP):
             return move(journal, replace(attempt, way=Way.FORWARD, adopted=True), Stage.PRE_ACTIVATE, now)
         case Way.ADOPT:
@@ -72,6 +74,11 @@ def turn_back(journal: Journal, attempt: Attempt, why: Trouble, now: float) -> J
             return _strand(journal, attempt, why, now)  # there is no other release that would be better
         case Way.FORWARD | Way.LEAVE | Way.RENEW:
             return _go_back(journal, replace(attempt, way=Way.BACK, why=why), why, now)
+
+
+def _is_to_stay(journal: Journal) -> bool:
+    """Whether it is in service and nobody made room for it to leave."""
+    return journal.assignment is not None and journal.assignment.stay and not journal.out_by_us
 
 
 def finish(journal: Journal, outcome: Outcome, trouble: Trouble | None = None) -> Journal:

@@ -256,7 +256,8 @@ def _settle(state: State, view: View) -> list[Event]:
                 continue  # another assignment would make it try again, forth and back
             if report is not None and report.proven is not None:
                 number = state.generation + len(events) + 1
-                events.append(Assigned(host.name, app, number, Goal.SERVING, report.proven, rollout=rollout.id))
+                told = Assigned(host.name, app, number, Goal.SERVING, report.proven, rollout=rollout.id, stay=True)
+                events.append(told)
     return events
 
 

@@ -204,6 +204,8 @@ class Assigned:
     observe: bool = False
     restart_for: str = ""
     """Id of the rollout for which the host, its twin, restarts the app on the release that it serves."""
+    stay: bool = False
+    """What it serves stays: where it can't be proven it is left in service as it is, and said to be so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ def serves(state: State, view: View, rollout: Rollout, host: str, now: float) ->
     if enrolled is None or (member is not None and member.state in BUSY):
         return False
     on_host = enrolled.app(rollout.app)
-    leaves = in_flight(on_host) and not _stays(view, rollout, on_host, now)
+    leaves = (in_flight(on_host) or _is_told(on_host)) and not _stays(view, rollout, on_host, now)
     leaves = leaves or twin.may_leave(view, on_host, rollout, now)
     return on_host.in_service and heard(view, rollout, host, now) and not leaves
 
@@ -90,6 +90,15 @@ def in_flight(on_host: AppOnHost) -> bool:
     if assigned is None or assigned.goal is not Goal.SERVING or assigned.release is None or settled(on_host):
         return False
     return report is None or report.live != assigned.release.id
+
+
+def _is_told(on_host: AppOnHost) -> bool:
+    """Whether it has not said how its last order ended. Also one that serves the release may leave for that, when it
+    can't prove it."""
+    assigned, report = on_host.assigned, on_host.report
+    if assigned is None or assigned.goal is not Goal.SERVING or settled(on_host):
+        return False
+    return report is None or report.generation <= assigned.generation
 
 
 def never_taken(view: View, on_host: AppOnHost) -> bool:

@@ -45,6 +45,9 @@ class Assignment(Wire):
     issued_at: float
     expires_at: float
     observe: bool = False
+    stay: bool = False
+    """What is live stays. Where that can't be proven the host is left in service as it is, and says so: nobody made
+    room for a restart."""
     taken: bool = False
     """The host said that it took this up. One that knows nothing of it has forgotten, as when its disk was put back: it
     begins nothing, and is told anew when there is room."""
