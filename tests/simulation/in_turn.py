@@ -61,7 +61,7 @@ class InTurn:
 
     def _may_go(self, rollout: Rollout, told: e.Assigned) -> None:
         """Checked for each word that takes a host to the release of its rollout."""
-        forward = told.goal is Goal.SERVING and told.release == rollout.release and rollout.end is None
+        forward = told.goal is Goal.SERVING and told.release == rollout.release and rollout.stage is e.Stage.ROLLING
         if not forward or rollout.kind == "reconcile":
             return
         allowed = share_of(self._policy.max_failures, len(rollout.hosts))

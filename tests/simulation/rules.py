@@ -124,6 +124,8 @@ class Rules(Excuses):
                 self._assigned_at[host, generation] = self._clock.now()
                 if rollout and (record.event.restart_for or self._rollouts[rollout].release == release):
                     self._forward.add((host, generation))
+            case e.HostJudged(_, host, HostState.SKIPPED):
+                self._members = tuple(one for one in self._members if one != host)
             case e.HostJudged(_, host, HostState.LOST | HostState.FAILED) if self._hosts[host].out_cause == "us":
                 self._given_up.add(host)
         match record.event:
@@ -244,7 +246,9 @@ class Rules(Excuses):
 
     def _rightly_back(self, rollout: str) -> None:
         kind = self._kinds.get(self._rollouts[rollout].release.version, "good")
-        if kind == "good" and self._script.peaceful and rollout not in self._decided_by_people:
+        limits = self._script.limits
+        gives_up = limits.on_busy == "give-up" and self._script.longest_request >= limits.idle_within
+        if kind == "good" and self._script.peaceful and rollout not in self._decided_by_people and not gives_up:
             raise Broken(f"rule 12: {rollout} rolled a good release back, and nothing was wrong")
 
     def _proven(self, host: SimulatedHost) -> None:

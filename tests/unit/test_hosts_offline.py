@@ -10,8 +10,9 @@ from noonday_coordinator.core import events as e
 from noonday_coordinator.core.state import HostState
 from noonday_coordinator.core.view import View
 from noonday_shared.errors import BadInput
+from noonday_shared.messages import Outcome
 from support.odd_hosts import away, done
-from support.story import Story, only
+from support.story import NEW, OTHER, Story, only
 
 
 def test_a_host_that_is_away_refuses_the_rollout_unless_the_policy_says_otherwise() -> None:
@@ -41,6 +42,28 @@ def test_a_host_that_is_left_out_does_not_use_up_the_limit_but_counts_for_min_he
 def test_where_all_but_one_are_left_out_the_last_is_an_outage_that_somebody_has_to_allow() -> None:
     with pytest.raises(BadInput, match="all hosts of web but one are left out, so its release means an outage"):
         away(Story(2, offline="skip"), "web-2").deploy()
+
+
+def test_that_holds_also_where_they_fall_silent_while_they_prepare() -> None:
+    for allowed in (False, True):
+        story = Story(2, offline="skip", prepare_within=100, allow_outage=allowed)
+        story.deploy()
+        story.takes("web-1")
+        story.passing(100.0, silent=["web-2"])
+        assert story.where("web-2") is HostState.SKIPPED
+        assert story.moving() == (["web-1"] if allowed else [])
+        assert allowed or "All hosts but web-1 are left out, so its release means an outage" in story.rollout.reason
+
+
+def test_a_host_that_is_away_in_the_middle_of_its_step_is_never_left_out_since_it_may_be_out_because_of_us() -> None:
+    story = Story(offline="skip", examine=0)
+    story.deploy()
+    story.all_take()
+    generation = story.assigned("web-1").generation
+    story.report("web-1", generation=generation, outcome=Outcome.WORKING, live=NEW.id, in_service=False)
+    away(story, "web-1")
+    with pytest.raises(BadInput, match="no report from web-1"):
+        story.deploy(OTHER.version, supersede=True)
 
 
 def test_where_all_are_away_there_is_no_rollout() -> None:

@@ -32,6 +32,11 @@ def _all_prepared(rollout: Rollout) -> list[Event]:
         gone = "; ".join(f"{host}: {rollout.hosts[host].reason}" for host in rollout.skipped)
         why = f"No host is left for the first wave, so none was drained. {gone}. Deploy again, with other hosts first."
         return [RolloutEnded(rollout.id, End.FAILED, why)]
+    left = rollout.in_state(HostState.PREPARED)
+    if len(left) == 1 and rollout.skipped and rollout.kind == "deploy" and not rollout.policy.allow_outage:
+        why = f"All hosts but {left[0]} are left out, so its release means an outage, and it was not drained."
+        mend = "Start the agents there, then deploy again; or pass --allow-outage."
+        return [RolloutEnded(rollout.id, End.FAILED, f"{why} {mend}")]
     return [StageEntered(rollout.id, Stage.ROLLING, 0, "all hosts are prepared")]
 
 

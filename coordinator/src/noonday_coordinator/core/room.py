@@ -85,11 +85,11 @@ def serves(state: State, view: View, rollout: Rollout, host: str, now: float) ->
 
 
 def in_flight(on_host: AppOnHost) -> bool:
-    """Whether it was told to serve something else than is live there, and has not said how that ended."""
+    """Whether it was told to serve something else than it serves, and has not said how that ended."""
     assigned, report = on_host.assigned, on_host.report
     if assigned is None or assigned.goal is not Goal.SERVING or assigned.release is None or settled(on_host):
         return False
-    return report is None or report.live != assigned.release.id
+    return report is None or report.live != assigned.release.id or report.in_service is False
 
 
 def _is_told(on_host: AppOnHost) -> bool:
