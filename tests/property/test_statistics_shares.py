@@ -18,10 +18,10 @@ SOME = settings(max_examples=100, deadline=None)
 
 
 @SOME
-@given(st.lists(LEVEL, max_size=60), st.lists(LEVEL, max_size=60), st.floats(0.001, 0.2))
-def test_alpha_is_never_overspent(known: list[str], new: list[str], alpha: float) -> None:
+@given(st.lists(st.tuples(LEVEL, st.floats(0, 1e6)), max_size=60), st.lists(LEVEL, max_size=60), st.floats(0.001, 0.2))
+def test_alpha_is_never_overspent(known: list[tuple[str, float]], new: list[str], alpha: float) -> None:
     spending = Spending.over(known, alpha=alpha)
-    total = sum(spending.of_known(level) for level in known if band_of(level) != "other")
+    total = sum(spending.of_known(level, episodes) for level, episodes in known if band_of(level) != "other")
     for level in new:
         one, spending = spending.discover(level)
         assert one > 0

@@ -4,9 +4,9 @@ Two nulls, as of a newcomer. Either the unit has the rate that it had, k episode
 rate goes up and down by k^-1/2: then these are episodes on the old side, and the windows are pooled. Or something
 shared began: then only hosts at the same time compare. With a chance of `incident` for the second,
 
-    E = 1 / (2 (1 - incident) / E_past  +  2 incident / E_now)
+    E = 1 / ((1 - incident) / (0.6 E_past)  +  incident / (0.4 E_now))
 
-keeps P(E ever >= 1 / alpha) <= alpha, half of it for each null. Without a record, E is E_now.
+keeps P(E ever >= 1 / alpha) <= alpha, 0.6 of it for the first null. Without a record, E is E_now.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from noonday_coordinator.statistics.window import Window
 
 INCIDENT = 0.05
 """Chance that something shared by all hosts begins during a rollout."""
+OF_THE_PAST = 0.6
+"""Of alpha, for the null that nothing shared begins, which is the likelier one to be hard to refute."""
 NOTHING = Block(0.0, 0.0)
 
 
@@ -68,8 +70,8 @@ class Accustomed:
         if not self.record.exposure:
             return self.now.log_e
         logs = [
-            math.log(2 * (1 - INCIDENT)) - self._past,
-            math.log(2 * INCIDENT) - self.now.log_e,
+            math.log((1 - INCIDENT) / OF_THE_PAST) - self._past,
+            math.log(INCIDENT / (1 - OF_THE_PAST)) - self.now.log_e,
         ]
         top = max(logs)
         return -top - math.log(sum(math.exp(value - top) for value in logs))

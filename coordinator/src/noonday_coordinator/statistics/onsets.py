@@ -1,7 +1,7 @@
 """One unit's test over a whole rollout: a fault may be there from the start, or begin with any later wave.
 
-E is a mean of e-processes, one from the start and one begun at each wave, with weights set beforehand: a half for the
-first, 1 / (2 k (k + 1)) for the k-th after it; what has not begun yet counts as 1. So it is an e-process itself:
+E is a mean of e-processes, one from the start and one begun at each wave, with weights set beforehand: 0.8 for the
+first, 0.2 / (k (k + 1)) for the k-th after it; what has not begun yet counts as 1. So it is an e-process itself:
 Vovk and Wang, Ann. Stat. 49 (2021) 1736; of when to begin, Shin, Ramdas and Rinaldo, arXiv 2203.03532.
 """
 
@@ -13,6 +13,9 @@ from functools import cached_property
 
 from noonday_coordinator.statistics.eprocess import EProcess
 from noonday_coordinator.statistics.ratio_prior import RatioPrior
+
+FROM_THE_START = 0.8
+"""Chance that a fault is there with the first host, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,9 @@ class Onsets:
 
 def mean_of_onsets(runs: list[float]) -> float:
     """Log of the mean of e-processes, of whose logs the first is the one from the start."""
-    parts = [(0.5, runs[0]), (0.5 / len(runs), 0.0)]
-    parts += [(0.5 / (k * (k + 1)), log_e) for k, log_e in enumerate(runs[1:], start=1)]
+    later = 1 - FROM_THE_START
+    parts = [(FROM_THE_START, runs[0]), (later / len(runs), 0.0)]
+    parts += [(later / (k * (k + 1)), log_e) for k, log_e in enumerate(runs[1:], start=1)]
     logs = [math.log(weight) + log_e for weight, log_e in parts]
     top = max(logs)
     return top + math.log(sum(math.exp(value - top) for value in logs))

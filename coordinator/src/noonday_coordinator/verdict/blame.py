@@ -19,7 +19,7 @@ from noonday_coordinator.verdict.usual import many_suffer, usual_of
 if TYPE_CHECKING:
     from noonday_coordinator.verdict.session import RolloutSession
 
-_BESIDE = 5.0
+_BESIDE = 3.0
 """Odds that a record comes beside the known one it is like, which goes on as ever, and not in its place."""
 _NEARLY = 10.0
 """Times as high as they are the odds of something known would be enough: until then it holds."""

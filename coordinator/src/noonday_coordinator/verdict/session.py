@@ -81,7 +81,7 @@ class RolloutSession:
         """Of both sides since the rollout began."""
         self.settling = WARM_UP if self._before else 0.0
         self._silent_for: frozenset[str] = frozenset()
-        self._spending = Spending.over(self._usual_levels(), alpha=self.policy.sensitivity * LOGS * (1 - SELDOM_SHARE))
+        self._spending = self._budget()
         self._seldom_spending = Spending.over([], alpha=self.policy.sensitivity * LOGS * SELDOM_SHARE, known_part=0.0)
 
     def learn(self, templates: Iterable[Template]) -> None:
@@ -144,13 +144,19 @@ class RolloutSession:
 
     def alpha_of_known(self, entry: Entry) -> float:
         """The part that a known kind of record has, or would have if it were none of the seldom ones."""
-        return self._spending.of_known(entry.level) if self._spending.knows(entry.level) else self.policy.sensitivity
+        if not self._spending.knows(entry.level):
+            return self.policy.sensitivity
+        return self._spending.of_known(entry.level, self.past.episodes(f"template:{entry.key}"))
 
-    def _usual_levels(self) -> list[str]:
-        """Of each known kind of record that is no rarity: these share what is spent on known units."""
+    def _budget(self) -> Spending:
+        return Spending.over(self._usual_units(), alpha=self.policy.sensitivity * LOGS * (1 - SELDOM_SHARE))
+
+    def _usual_units(self) -> list[tuple[str, float]]:
+        """Level and episodes of each known kind of record that is no rarity: these share what is spent on such."""
         catalogue = self.trial.catalogue
         known = [entry for key, entry in sorted(catalogue.entries.items()) if catalogue.known(key)]
-        return [entry.level for entry in known if not self._seldom(f"template:{entry.key}")]
+        units = [(entry.level, f"template:{entry.key}") for entry in known]
+        return [(level, self.past.episodes(name)) for level, name in units if not self._seldom(name)]
 
     def _usual_novelty(self) -> tuple[int, int]:
         """Of the past's units that are no errors: those seen once, and all episodes."""
@@ -196,6 +202,7 @@ class RolloutSession:
         self.by_requests = True
         self.past = Past.of(self._before, self.counting, by_requests=True)
         self.units, self.recent, self.twins = {}, Recent(), Twins()
+        self._spending = self._budget()
         self.exposure = dict.fromkeys(FAMILIES, (0.0, 0.0))
 
     def _counted(self, arms: Arms) -> dict[str, dict[str, int]]:
@@ -246,7 +253,7 @@ class RolloutSession:
             return self.policy.sensitivity * OPERATION[about.kind] / units * rule.weight
         if about.known and about.kind != "cluster":
             if not self._seldom(about.unit):
-                return self._spending.of_known(about.level) * rule.weight
+                return self._spending.of_known(about.level, self.past.episodes(about.unit)) * rule.weight
             alpha, self._seldom_spending = self._seldom_spending.discover(about.level)
             return alpha * rule.weight
         alpha, self._spending = self._spending.discover(about.level)
