@@ -22,30 +22,30 @@ def test_levels_fall_into_three_bands(level: str, band: str) -> None:
     assert band_of(level) == band
 
 
-def test_known_units_share_their_fifth_by_level_and_within_by_the_roots_of_how_often_they_came() -> None:
+def test_known_units_share_their_tenth_by_level_and_within_by_the_roots_of_how_often_they_came() -> None:
     spending = Spending.over([("ERROR", 100), ("ERROR", 900), ("WARN", 40), *[("INFO", 7.0)] * 100])
-    assert spending.of_known("FATAL", 100) == pytest.approx(0.01 * 2 / 3 / 4)
-    assert spending.of_known("ERROR", 900) == pytest.approx(0.01 * 2 / 3 * 3 / 4)
-    assert spending.of_known("WARN", 40) == pytest.approx(0.01 / 3)
-    assert spending.of_known("DEBUG", 7) == pytest.approx(0.01 * 0.1 / 100)
+    assert spending.of_known("FATAL", 100) == pytest.approx(0.005 * 2 / 3 / 4)
+    assert spending.of_known("ERROR", 900) == pytest.approx(0.005 * 2 / 3 * 3 / 4)
+    assert spending.of_known("WARN", 40) == pytest.approx(0.005 / 3)
+    assert spending.of_known("DEBUG", 7) == pytest.approx(0.005 * 0.1 / 100)
 
 
 def test_what_is_known_and_was_not_seen_lately_counts_as_seen_once() -> None:
     spending = Spending.over([("ERROR", 0), ("ERROR", 9)])
-    assert spending.of_known("ERROR", 0) == pytest.approx(0.01 / 4)
+    assert spending.of_known("ERROR", 0) == pytest.approx(0.005 / 4)
 
 
 def test_a_band_without_units_leaves_its_share_to_the_other_but_none_to_what_is_never_blamed() -> None:
-    assert Spending.over([("WARN", 30)] * 5).of_known("WARN", 30) == pytest.approx(0.01 / 5)
-    assert Spending.over([("INFO", 30)] * 5).of_known("INFO", 30) == pytest.approx(0.01 * 0.1 / 5)
+    assert Spending.over([("WARN", 30)] * 5).of_known("WARN", 30) == pytest.approx(0.005 / 5)
+    assert Spending.over([("INFO", 30)] * 5).of_known("INFO", 30) == pytest.approx(0.005 * 0.1 / 5)
 
 
 def test_new_units_get_less_the_later_they_are_discovered() -> None:
     first, spending = Spending.over([]).discover("ERROR")
     second, spending = spending.discover("ERROR")
-    assert first == pytest.approx(0.04 * 2 / 3 / 2)
-    assert second == pytest.approx(0.04 * 2 / 3 / 6)
-    assert spending.discover("ERROR")[0] == pytest.approx(0.04 * 2 / 3 / 12)
+    assert first == pytest.approx(0.045 * 2 / 3 / 2)
+    assert second == pytest.approx(0.045 * 2 / 3 / 6)
+    assert spending.discover("ERROR")[0] == pytest.approx(0.045 * 2 / 3 / 12)
 
 
 def test_where_all_units_are_new_they_have_all_of_it() -> None:
@@ -56,8 +56,8 @@ def test_a_flood_of_new_info_takes_nothing_from_new_errors() -> None:
     spending = Spending.over([("ERROR", 30)])
     for _ in range(1000):
         _, spending = spending.discover("INFO")
-    assert spending.discover("ERROR")[0] == pytest.approx(0.04 * 2 / 3 / 2)
-    assert spending.spent == pytest.approx(0.01)
+    assert spending.discover("ERROR")[0] == pytest.approx(0.045 * 2 / 3 / 2)
+    assert spending.spent == pytest.approx(0.005)
 
 
 def test_what_e_must_reach_is_one_over_alpha() -> None:

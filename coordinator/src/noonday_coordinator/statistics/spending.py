@@ -1,12 +1,12 @@
 """How a rollout's chance of a false alarm is shared out, so that it stays below alpha over all units together.
 
-A fifth goes to the units that were known before, by the square roots of how often they were seen; the rest to new ones,
+A tenth goes to the units that were known before, by the square roots of how often they were seen; the rest to new ones,
 the j-th discovered getting 1 / (j (j + 1)) of it: Bonferroni's inequality with weights set beforehand, Roeder and
 Wasserman, Statist. Sci. 24 (2009) 398, and Foster and Stine's alpha spending, J. R. Statist. Soc. B 70 (2008) 429.
 Within each part ERROR and WARN have their own shares. What is neither is told and never blamed, so it has an alpha of
 its own beside them.
 
-A fifth, since it is known units that luck makes loud: of 420 clean rollouts with a half or a third four went back, all
+A tenth, since it is known units that luck makes loud: of 420 clean rollouts with a half or a third four went back, all
 for a known ERROR or WARN. What is new and comes again and again is hardly ever luck. Square roots, since a fault that
 adds as many of each makes a rare one so much louder that a higher threshold costs it a part of an episode.
 """
@@ -22,7 +22,7 @@ ALPHA = 0.05
 """Of a whole rollout."""
 
 Band = Literal["error", "warn", "other"]
-KNOWN_PART = 0.2
+KNOWN_PART = 0.1
 SHARES: dict[Band, float] = {"error": 2 / 3, "warn": 1 / 3, "other": 0.1}
 """Of what may be blamed, in sum 1; and beside it of what is only told."""
 _ERRORS = frozenset({"ERROR", "ERR", "FATAL", "CRITICAL", "CRIT", "SEVERE", "ALERT", "EMERG", "PANIC"})
