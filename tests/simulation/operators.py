@@ -13,6 +13,7 @@ from simulation.trail import Broken
 from noonday_coordinator.core import commands as c
 from noonday_coordinator.core.state import Rollout
 from noonday_shared.errors import BadInput, Temporary
+from noonday_shared.messages import Outcome
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -71,7 +72,9 @@ class Operators:
             elif not here.place.gets_requests and here.running != here.releases.current:
                 world.tell("operator", f"starts the app on {name} again")
                 here.process.boot()
-        if not policy.catch_up:
+        reports = [host.app("web").report for host in world.coordinator.engine.state.hosts.values()]
+        failed = any(one is not None and one.outcome is Outcome.FAILED and not one.in_service for one in reports)
+        if failed or not policy.catch_up:
             world.ask(c.Reconcile("web", policy))
 
     def answer_some_time(self) -> None:

@@ -115,7 +115,9 @@ class Rules(Excuses):
                 self._rightly_done(rollout, all_hosts=not state.rollouts[rollout].left_out)
             case e.RolloutEnded(rollout, e.End.ROLLED_BACK):
                 self._rightly_back(rollout)
-                self._back[self._rollouts[rollout].release.version] = record.at
+                started = self._rollouts[rollout]
+                if started.release != started.previous:
+                    self._back[started.release.version] = record.at
             case e.Promoted(rollout) | e.RollbackRequested(rollout):
                 self._decided_by_people.add(rollout)
             case e.ReleaseUnblocked(_, release):

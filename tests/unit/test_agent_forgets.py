@@ -156,3 +156,18 @@ def test_one_that_is_told_to_move_is_restarted_once_it_can_be() -> None:
     host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=2))
     assert host.settle(within=60.0).outcome is Outcome.DONE
     assert host.restarted_into == [OLD.id, OLD.id]
+
+
+def test_a_new_host_that_can_not_be_switched_is_not_let_in_with_nothing_that_serves() -> None:
+    host = FakeHost(limits=QUICK)
+    host.place.let_in = False
+    host.process.reachable = False
+    host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=1))
+    while host.runner.journal.outcome is Outcome.WORKING:
+        host.turn()
+        assert not host.place.let_in
+    assert host.runner.journal.outcome is Outcome.FAILED
+    host.process.reachable = True
+    host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=2))
+    host.settle()
+    assert host.serves == OLD.id

@@ -10,7 +10,7 @@ from noonday_coordinator.core.state import HostState
 from noonday_shared.errors import BadInput
 from noonday_shared.messages import Goal, Outcome
 from noonday_shared.names import ReleaseRef
-from support.story import NEW, OLD, OTHER, Story, only
+from support.story import NEW, OLD, OLDER, OTHER, Story, only
 
 HELD = (OLD.id, NEW.id, OTHER.id)
 
@@ -142,3 +142,15 @@ def test_what_the_last_host_in_service_had_to_keep_goes_once_another_serves() ->
     assert story.settle() == [], "it has not said yet that it stays"
     story.takes("web-2")
     assert (story.rollout.kind, story.rollout.members, story.rollout.release) == ("reconcile", ("web-1",), OLD)
+
+
+def test_the_release_of_record_that_was_rolled_out_anew_and_went_back_is_not_blocked() -> None:
+    story = Story(examine=0)
+    story.report("web-1", live=OLDER.id)
+    story.deploy(OLD.version)
+    story.all_take()
+    story.takes("web-1", Outcome.REVERTED)
+    while story.rollout.end is None:
+        story.takes(story.moving()[0])
+    assert (story.rollout.end, app(story)[0]) == (e.End.ROLLED_BACK, OLD)
+    assert not story.state.app("web").releases[OLD.version].blocked

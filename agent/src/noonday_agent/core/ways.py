@@ -110,8 +110,8 @@ def arrive(journal: Journal, attempt: Attempt) -> Journal:
 
 def _go_back(journal: Journal, attempt: Attempt, why: Trouble, now: float) -> Journal:
     if not attempt.switched:
-        if attempt.was_out:
-            return finish(journal, Outcome.FAILED, why)
+        if attempt.was_out or not (attempt.previous or attempt.adopted):
+            return finish(journal, Outcome.FAILED, why)  # out, as before: there may be nothing that could be let in
         return move(journal, attempt, Stage.RETURN, now)
     if attempt.previous:
         return move(journal, attempt, Stage.DRAIN, now)

@@ -190,8 +190,8 @@ def _recorded(app: App, rollout: Rollout) -> App:
 
 def _blocked(app: App, rollout: Rollout, reason: str) -> App:
     release = app.releases.get(rollout.release.version)
-    if release is None or rollout.kind == "rollback":
-        return app
+    if release is None or rollout.kind == "rollback" or rollout.release == rollout.previous:
+        return app  # what the others serve, and those that went back too, is not what was left
     blocked = replace(release, blocked=f"rolled back in {rollout.id}: {reason}")
     return replace(app, releases=_put(app.releases, release.ref.version, blocked))
 
