@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bench.verdict.world import Fault, Knobs, error_kind, make_world
-from noonday_coordinator.verdict.blame import format_changed
 from noonday_coordinator.verdict.judge import EvidenceJudge, replay
+from noonday_coordinator.verdict.log_format import format_changed
 
 KNOBS = Knobs(seed=3, kinds=24, history=900.0, length=200.0, per_minute=120.0)
 

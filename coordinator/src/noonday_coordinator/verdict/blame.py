@@ -30,10 +30,6 @@ ALLOWANCE = 5
 QUIET = 300.0
 """Seconds after which something rare and new no longer holds."""
 
-_SURELY_DUE = 5.0
-"""Episodes to be expected of a usual kind of record, none of which is no accident."""
-_LEAST_DUE = 5
-_MOST_OF_ALL = 0.8
 _MOST_LOOKED_AT = 50
 _MOST_TOLD = 3
 
@@ -119,7 +115,7 @@ def reworded(session: RolloutSession, unit: Unit, known: Entry) -> bool:
         session.past.counts.get(name) or name in session.units
     ):
         return False
-    if format_changed(session):
+    if session.format_changed:
         return True
     other = session.units.get(name)
     new, old = session.new_hosts, len(session.old_hosts - session.new_hosts)
@@ -142,18 +138,6 @@ def _beside(new: float, known: float, expected: float) -> float:
     """Log of how much likelier it is that `known` alone has the rate that it had, than that both together have it."""
     both = new + known
     return new * (math.log(both / expected) - 1) + known * math.log(both / known) if expected > 0 else 0.0
-
-
-def format_changed(session: RolloutSession) -> bool:
-    """Whether hardly any of the usual records are written any more: another format of the log, where like ones came."""
-    could = session.exposure["usual"][0]
-    due = [
-        name
-        for name in session.past.counts
-        if session.counting.about[name].kind == "template" and session.past.rate(name) * could >= _SURELY_DUE
-    ]
-    gone = sum(not (name in session.units and session.units[name].x) for name in due)
-    return len(due) >= _LEAST_DUE and gone >= _MOST_OF_ALL * len(due)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ class Past:
     hosts: tuple[str, ...] = ()
     _priors: dict[tuple[str, frozenset[str]], RatioPrior] = field(default_factory=dict)
     _bursts: dict[str, float] = field(default_factory=dict)
+    _records: dict[str, Block] = field(default_factory=dict)
     _episodes: dict[str, float] = field(default_factory=dict)
     _rates: dict[tuple[str, str], float] = field(default_factory=dict)
     _could: dict[str, float] = field(default_factory=dict)
@@ -85,6 +86,11 @@ class Past:
 
     def record(self, unit: str) -> Block:
         """Its episodes before the rollout, no more than its steadiness makes worth while, and their exposure."""
+        if unit not in self._records:
+            self._records[unit] = self._record(unit)
+        return self._records[unit]
+
+    def _record(self, unit: str) -> Block:
         rate = self.rate(unit)
         if family_of(unit) == "slower" or not rate > 0:
             return NOTHING

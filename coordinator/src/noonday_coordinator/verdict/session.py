@@ -17,6 +17,7 @@ from noonday_coordinator.verdict.conclude import conclude
 from noonday_coordinator.verdict.counting import ERRORS, FAMILIES, About, Counting, Family, exposure_of, family_of
 from noonday_coordinator.verdict.coverage import Coverage
 from noonday_coordinator.verdict.gauge_series import GaugeSeries
+from noonday_coordinator.verdict.log_format import format_changed
 from noonday_coordinator.verdict.nearest import Nearest
 from noonday_coordinator.verdict.overrides import Overrides
 from noonday_coordinator.verdict.past import Past, counts_requests, latency_edges, trusted
@@ -81,6 +82,7 @@ class RolloutSession:
         """Of both sides since the rollout began."""
         self.settling = WARM_UP if self._before else 0.0
         self._silent_for: frozenset[str] = frozenset()
+        self._format_changed: bool | None = None
         self._spending = self._budget()
         self._seldom_spending = Spending.over([], alpha=self.policy.sensitivity * LOGS * SELDOM_SHARE, known_part=0.0)
 
@@ -88,6 +90,7 @@ class RolloutSession:
         self.counting.learn(templates)
 
     def advance(self, window: Window) -> None:
+        self._format_changed = None
         self.learn(window.templates)
         if not self.by_requests and not self.new_hosts and counts_requests([window]):
             self._count_by_requests()
@@ -121,6 +124,13 @@ class RolloutSession:
     def first_new(self) -> float:
         """When the new release first told of itself."""
         return min(self.serving.values(), default=0.0)
+
+    @property
+    def format_changed(self) -> bool:
+        """Since the last window; asked for each unit."""
+        if self._format_changed is None:
+            self._format_changed = format_changed(self)
+        return self._format_changed
 
     @property
     def alone(self) -> bool:
