@@ -13,7 +13,6 @@ from simulation.trail import Broken
 from noonday_coordinator.core import commands as c
 from noonday_coordinator.core.state import Rollout
 from noonday_shared.errors import BadInput, Temporary
-from noonday_shared.messages import Outcome
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -73,8 +72,7 @@ class Operators:
                 world.tell("operator", f"starts the app on {name} again")
                 here.process.boot()
         reports = [host.app("web").report for host in world.coordinator.engine.state.hosts.values()]
-        failed = any(one is not None and one.outcome is Outcome.FAILED and not one.in_service for one in reports)
-        if failed or not policy.catch_up:
+        if not policy.catch_up or any(one is not None and not one.in_service for one in reports):
             world.ask(c.Reconcile("web", policy))
 
     def answer_some_time(self) -> None:

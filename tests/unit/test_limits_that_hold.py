@@ -145,6 +145,22 @@ def test_the_way_back_keeps_to_the_limit_of_a_group_too() -> None:
     assert story.where("web-1") is HostState.SERVING
 
 
+def test_a_silent_host_counts_as_one_that_serves_when_its_group_goes_back() -> None:
+    story = racks(max_unavailable="100%", group_limit=1, unreachable_after=20)
+    story.deploy()
+    story.all_take()
+    for name in ("web-1", "web-4", "web-2", "web-5", "web-3"):
+        story.takes(name)
+    story.deploy("1.2.0")
+    story.all_take()
+    for name in ("web-1", "web-4"):
+        story.takes(name)
+    story.passing(21.0, silent=["web-1"])
+    story.rollback()
+    assert story.where("web-4") is HostState.GOING_BACK
+    assert story.where("web-1") is HostState.SERVING, "it may serve, and the rest of its group is out"
+
+
 def test_a_host_without_the_label_is_named_before_anything_begins() -> None:
     story = racks()
     story.enroll("web-3")

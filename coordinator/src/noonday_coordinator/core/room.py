@@ -50,7 +50,9 @@ def may_go_back(state: State, view: View, rollout: Rollout, touched: Iterable[st
     chosen: list[str] = []
     for host in touched:
         alone = not serving - {host} and len(counted(state, rollout)) > 1
-        if count < limit and (host not in serving or (not alone and _group_has_room(state, rollout, host, busy))):
+        # One that is silent may serve all the same, and take the word up at any moment.
+        may_serve = host in state.hosts and state.hosts[host].app(rollout.app).in_service
+        if count < limit and (not may_serve or (not alone and _group_has_room(state, rollout, host, busy))):
             chosen.append(host)
             serving.discard(host)
             busy.add(host)
