@@ -52,6 +52,8 @@ def fleet(parted: Fleet) -> Iterator[Fleet]:
 @pytest.mark.parametrize("seconds", CUTS)
 def test_an_agent_cut_off_before_its_step_is_named_and_goes_on_once_it_is_back(seconds: float, fleet: Fleet) -> None:
     version, before = fleet.push(), starts(fleet)
+    # Nothing is heard of it since the rollout began, so by default the rollout would end, with nobody drained.
+    fleet.policy(prepare_within=PATIENCE, host_within=PATIENCE, offline="wait")
     with fleet.load(clients=1) as load, _cut(fleet.host("web-2").room):
         rollout = fleet.begin(version)
         _for(seconds, load.after)
