@@ -66,6 +66,15 @@ BREAKS = [
         "a-restart-done-again",
         replace(STORY, mishaps=(Mishap(0.0, "agent-dies-in-step", "web-1", stage=Stage.RESTART, late=True),)),
     ),
+    (
+        "rule 8",
+        "hooks-run-again",
+        replace(
+            STORY,
+            candidates=(replace(STORY.candidates[0], hooks=HookFiles(pre_activate="pre-1")),),
+            mishaps=(Mishap(0.0, "agent-dies-in-step", "web-1", stage=Stage.PRE_ACTIVATE, late=True),),
+        ),
+    ),
     ("rule 9", "nobody-waits-for-requests", replace(STORY, longest_request=3.0)),
 ]
 
