@@ -95,7 +95,8 @@ class Rules(Excuses):
                 way = "back" if effect.way in (Way.BACK, Way.STRANDED) else "forward"
                 if not host.process.up:  # whoever died between stop and start has to start it
                     self._done.pop((host.name, "restart", way, effect.generation), None)
-                self._once(host, "restart", way, effect.generation)
+                if not host.process.keeps_old:  # else it only says that it restarted anything
+                    self._once(host, "restart", way, effect.generation)
                 self._nothing_cut(host)
             case "hook":
                 self._once(host, "hook", effect.what, effect.generation)

@@ -10,7 +10,7 @@ from noonday_coordinator.core import events as e
 from noonday_coordinator.core.state import HostState
 from noonday_coordinator.core.view import View
 from noonday_shared.errors import BadInput
-from noonday_shared.messages import Outcome
+from noonday_shared.messages import Outcome, Phase
 from support.odd_hosts import away, done
 from support.story import NEW, OTHER, Story, only
 
@@ -64,6 +64,16 @@ def test_a_host_that_is_away_in_the_middle_of_its_step_is_never_left_out_since_i
     away(story, "web-1")
     with pytest.raises(BadInput, match="no report from web-1"):
         story.deploy(OTHER.version, supersede=True)
+
+
+def test_that_holds_also_when_it_was_given_up_on_and_told_to_prepare_since() -> None:
+    story = Story(offline="skip", examine=0, prepare_within=100)
+    story.deploy()
+    story.report("web-1", phase=Phase.RETURNING, in_service=False)
+    story.takes("web-2")
+    story.takes("web-3")
+    story.passing(100.0, silent=["web-1"])
+    assert "Not prepared within 100 s: web-1" in story.rollout.reason
 
 
 def test_where_all_are_away_there_is_no_rollout() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.core.refusal import refused
-from noonday_coordinator.core.room import in_flight
+from noonday_coordinator.core.room import in_mid_step
 from noonday_coordinator.core.state import Host, State
 from noonday_coordinator.core.view import View
 from noonday_shared.errors import BadInput
@@ -34,7 +34,7 @@ def members(state: State, view: View, policy: Policy, *, now: float) -> Members:
         skipped |= {
             name: f"offline, last seen {ago(view, name, now)}"
             for name, host in away.items()
-            if not in_flight(host.app(policy.app))
+            if not in_mid_step(host.app(policy.app))
         }
     hosts = tuple(host for host in found if host.name not in skipped)
     needed = [name for name in away if name not in skipped]

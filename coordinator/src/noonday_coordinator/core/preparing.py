@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from noonday_coordinator.core.assign import assign
 from noonday_coordinator.core.events import End, Event, HostJudged, RolloutEnded, Stage, StageEntered
-from noonday_coordinator.core.room import heard, in_flight
+from noonday_coordinator.core.room import heard, in_mid_step
 from noonday_coordinator.core.state import AppOnHost, HostState, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_shared.messages import Goal
@@ -71,7 +71,7 @@ def _skip(state: State, view: View, rollout: Rollout, away: list[str], now: floa
     return [
         HostJudged(rollout.id, host, HostState.SKIPPED, why[host])
         for host in away
-        if not in_flight(_on_host(state, rollout, host)) and host not in rollout.half_rolled
+        if not in_mid_step(_on_host(state, rollout, host)) and host not in rollout.half_rolled
     ]
 
 

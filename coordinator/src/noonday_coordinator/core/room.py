@@ -9,9 +9,10 @@ from noonday_coordinator.core.absorb import settled
 from noonday_coordinator.core.policy import share_of
 from noonday_coordinator.core.state import AppOnHost, HostState, Rollout, State
 from noonday_coordinator.core.view import View
-from noonday_shared.messages import Goal
+from noonday_shared.messages import Goal, Phase
 
 BUSY = (HostState.WORKING, HostState.GOING_BACK)
+_OUT_FOR_A_STEP = frozenset(Phase) - {Phase.PREPARING, Phase.SETTLED, Phase.OUT}
 
 
 def limit_of(rollout: Rollout) -> int:
@@ -84,6 +85,13 @@ def serves(state: State, view: View, rollout: Rollout, host: str, now: float) ->
     leaves = (in_flight(on_host) or _is_told(on_host)) and not _stays(view, rollout, on_host, now)
     leaves = leaves or twin.may_leave(view, on_host, rollout, now)
     return on_host.in_service and heard(view, rollout, host, now) and not leaves
+
+
+def in_mid_step(on_host: AppOnHost) -> bool:
+    """Whether it may be out because of us, by its last order or by its last word, so that it must not be left out."""
+    report = on_host.report
+    begun = report is not None and report.in_service is False and report.phase in _OUT_FOR_A_STEP
+    return begun or in_flight(on_host)
 
 
 def in_flight(on_host: AppOnHost) -> bool:
