@@ -7,20 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from noonday_coordinator.core.caveats import Mark
-from noonday_coordinator.statistics.accustomed import NOTHING, Accustomed
 from noonday_coordinator.statistics.spending import band_of, log_threshold
-from noonday_coordinator.statistics.window import Window as Counts
 from noonday_coordinator.verdict.catalogue import Entry
 from noonday_coordinator.verdict.caveats import Caveats
 from noonday_coordinator.verdict.counting import ERRORS
+from noonday_coordinator.verdict.reworded import reworded
 from noonday_coordinator.verdict.unit import Unit
 from noonday_coordinator.verdict.usual import many_suffer, usual_of
 
 if TYPE_CHECKING:
     from noonday_coordinator.verdict.session import RolloutSession
 
-_BESIDE = 3.0
-"""Odds that a record comes beside the known one it is like, which goes on as ever, and not in its place."""
 _NEARLY = 10.0
 """Times as high as they are the odds of something known would be enough: until then it holds."""
 PRESENT = 60.0
@@ -103,41 +100,6 @@ def rises_elsewhere(session: RolloutSession, unit: Unit) -> bool:
         and n / max(e, 1e-9) >= max(here / 2, 2 * session.past.rate(name, host))
     ]
     return len(risen) >= min(2, len(old)) > 0
-
-
-def reworded(session: RolloutSession, unit: Unit, known: Entry) -> bool:
-    """Whether it took the place of a known record: both together are no more on the new side than the known was.
-
-    A known record that goes on as before was not replaced.
-    """
-    name = f"template:{known.key}"
-    if band_of(known.level) != band_of(unit.about.level) or not (
-        session.past.counts.get(name) or name in session.units
-    ):
-        return False
-    if session.format_changed:
-        return True
-    other = session.units.get(name)
-    new, old = session.new_hosts, len(session.old_hosts - session.new_hosts)
-    burst = session.past.burst(name)
-    x, y = unit.x + (other.x if other else 0.0), unit.y + (other.y if other else 0.0)
-    total = Counts(x / burst, y / burst, *session.exposure["usual"])
-    if not total.compares:
-        return False
-    expected = session.past.rate_of(name, new) * total.e_c / burst
-    known_x = other.x / burst if other else 0.0
-    if known_x and _beside(unit.x / burst, known_x, expected) >= math.log(_BESIDE):
-        return False
-    # Judged as the known one would be: what took its place has no more chance to be falsely blamed.
-    record = NOTHING if session.alone else session.past.record(name)
-    process = Accustomed.of(session.past.prior(name, new, old), record=record).update(*total)
-    return process.log_e < log_threshold(min(unit.alpha, session.alpha_of_known(known)))
-
-
-def _beside(new: float, known: float, expected: float) -> float:
-    """Log of how much likelier it is that `known` alone has the rate that it had, than that both together have it."""
-    both = new + known
-    return new * (math.log(both / expected) - 1) + known * math.log(both / known) if expected > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)

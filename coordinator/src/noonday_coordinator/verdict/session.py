@@ -41,7 +41,7 @@ _CLOCKS = 1.0
 """Seconds by which two ways to tell one instant may differ."""
 _LATE = 60.0
 """Seconds after which nothing of before a rollout arrives: a host that has the release already is heard then."""
-LISTENED = 30
+LISTENED = 200
 """Units of the highest volume whose silence would be noticed."""
 
 
