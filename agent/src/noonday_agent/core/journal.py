@@ -101,6 +101,8 @@ class Attempt:
     out_since: float = 0.0
     was_out: bool = False
     """It was out because of us before this attempt."""
+    was_in: bool = False
+    """The load balancer was seen to send to it before this attempt."""
     adopted: bool = False
     """`current` pointed to `target` before this attempt."""
 

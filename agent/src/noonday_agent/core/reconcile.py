@@ -22,8 +22,12 @@ class Facts:
 
 def must_ask(journal: Journal) -> bool:
     """Whether `reconcile` needs to know what the load balancer says."""
-    idle = journal.attempt is None and journal.assignment is not None
-    return idle and (journal.outcome is Outcome.WORKING or journal.out_by_us)
+    attempt, assignment = journal.attempt, journal.assignment
+    if assignment is None:
+        return False
+    if attempt is None:
+        return journal.outcome is Outcome.WORKING or journal.out_by_us
+    return attempt.generation != assignment.generation and attempt.way not in (Way.FORWARD, Way.BACK)
 
 
 def reconcile(journal: Journal, facts: Facts, now: float) -> Journal:
@@ -154,7 +158,8 @@ def _serve(journal: Journal, assignment: Assignment, facts: Facts, now: float) -
             return finish(journal, Outcome.DONE)
         return begin(journal, assignment, Way.RESUME, Stage.WARM_UP, now, previous=facts.live)
     stage = Stage.PRE_ACTIVATE if target and target.id in facts.prepared else Stage.PREPARE
-    return begin(journal, assignment, Way.FORWARD, stage, now, previous=_previous(journal, assignment, facts))
+    previous, was_in = _previous(journal, assignment, facts), facts.in_service is True
+    return begin(journal, assignment, Way.FORWARD, stage, now, previous=previous, was_in=was_in)
 
 
 def _previous(journal: Journal, assignment: Assignment, facts: Facts) -> str:

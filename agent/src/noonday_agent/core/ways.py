@@ -32,7 +32,14 @@ def next_stage(attempt: Attempt) -> Stage | None:
 
 
 def begin(
-    journal: Journal, assignment: Assignment, way: Way, stage: Stage, now: float, *, previous: str = ""
+    journal: Journal,
+    assignment: Assignment,
+    way: Way,
+    stage: Stage,
+    now: float,
+    *,
+    previous: str = "",
+    was_in: bool = False,
 ) -> Journal:
     """A new attempt for `assignment`."""
     attempt = Attempt(
@@ -44,6 +51,7 @@ def begin(
         target=assignment.release,
         previous=previous,
         was_out=journal.out_by_us,
+        was_in=was_in,
     )
     fresh = replace(journal, attempt=attempt, trouble=None, timings={}, seconds_out=0.0, keep_out=False)
     return move(fresh, attempt, stage, now)
@@ -110,7 +118,7 @@ def arrive(journal: Journal, attempt: Attempt) -> Journal:
 
 def _go_back(journal: Journal, attempt: Attempt, why: Trouble, now: float) -> Journal:
     if not attempt.switched:
-        if attempt.was_out or not (attempt.previous or attempt.adopted):
+        if attempt.was_out or not (attempt.previous or attempt.adopted or attempt.was_in):
             return finish(journal, Outcome.FAILED, why)  # out, as before: there may be nothing that could be let in
         return move(journal, attempt, Stage.RETURN, now)
     if attempt.previous:
