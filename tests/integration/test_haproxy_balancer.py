@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from noonday_agent.balancers.pool import Pool
 from noonday_agent.balancers.runtime import Runtime
 from noonday_shared.errors import Permanent, Temporary
 from support.eventually import eventually
@@ -146,6 +147,24 @@ def test_a_reload_that_forgets_the_drain_is_seen(world: HaproxyWorld) -> None:
     world.haproxy.reload()
     eventually(balancer.in_service, what="let in by the new HAProxy")
     assert not balancer.idle()
+
+
+def test_of_two_one_that_was_reloaded_is_seen_and_told_again(world: HaproxyWorld, tmp_path: Path) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    other = HaproxyWorld(folder)
+    try:
+        other.start()
+        pool = Pool((world.balancer(), other.balancer()))
+        pool.take_out()
+        assert not pool.lets_in()
+        other.haproxy.reload()
+        eventually(pool.lets_in, what="let in by the new HAProxy")
+        assert not pool.in_service()
+        pool.take_out()
+        assert (pool.lets_in(), pool.idle()) == (False, True)
+    finally:
+        other.stop()
 
 
 @pytest.mark.parametrize(

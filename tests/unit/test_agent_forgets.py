@@ -7,12 +7,14 @@ from typing import NoReturn
 
 import pytest
 
+from noonday_agent.balancers.pool import Pool
 from noonday_agent.core.journal import Journal
 from noonday_agent.core.limits import Limits
+from noonday_agent.parts import Parts
 from noonday_agent.runner import IDLE
 from noonday_shared.errors import BadInput, Temporary
 from noonday_shared.messages import Goal, Outcome
-from support.fake_balancer import FakeBalancer
+from support.fake_balancer import FakeBalancer, FakePlace
 from support.fake_host import FakeHost, assignment, ref
 
 OLD, NEW = ref("1.0.0", "a"), ref("1.1.0", "b")
@@ -171,3 +173,45 @@ def test_a_new_host_that_can_not_be_switched_is_not_let_in_with_nothing_that_ser
     host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=2))
     host.settle()
     assert host.serves == OLD.id
+
+
+class TwoBalancers(FakeHost):
+    """`second`: its place in the other balancer."""
+
+    def build(self) -> None:
+        super().build()
+        self.second = FakePlace(let_in=False)
+
+    def parts(self) -> Parts:
+        return replace(super().parts(), pool=Pool((FakeBalancer(self.place), FakeBalancer(self.second))))
+
+
+@pytest.mark.parametrize("who", ["place", "second"])
+def test_a_drained_host_goes_out_again_when_one_of_its_balancers_forgot(who: str) -> None:
+    host = TwoBalancers(limits=QUICK)
+    for generation, goal in enumerate((Goal.SERVING, Goal.OUT), 1):
+        host.runner.offer(assignment(host.clock, goal, OLD, generation=generation))
+        host.settle()
+    place: FakePlace = getattr(host, who)
+    place.forget()
+    host.settle()
+    assert (host.place.gets_requests, host.second.gets_requests) == (False, False)
+    assert host.runner.journal.outcome is Outcome.DONE
+
+
+def test_a_balancer_that_forgets_while_requests_end_in_another_is_told_again() -> None:
+    host = TwoBalancers(limits=QUICK)
+    host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=1))
+    host.settle()
+    host.place.under_way = 1
+    host.runner.offer(assignment(host.clock, Goal.SERVING, NEW, generation=2))
+    while host.second.gets_requests:
+        host.turn()
+    host.second.forget()
+    for _ in range(3):
+        host.turn()
+    assert not host.second.gets_requests
+    assert host.running == OLD.id, "it was not restarted meanwhile"
+    host.place.under_way = 0
+    host.settle()
+    assert (host.serves, host.second.gets_requests) == (NEW.id, True)

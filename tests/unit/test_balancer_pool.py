@@ -47,6 +47,14 @@ def test_it_is_in_service_only_when_all_send_requests() -> None:
     assert not pool.in_service()
 
 
+def test_it_gets_requests_as_long_as_one_of_them_sends_any() -> None:
+    one, two, pool = _two()
+    one.let_in = False
+    assert pool.lets_in()
+    two.let_in = False
+    assert not pool.lets_in()
+
+
 def test_one_that_forgot_the_order_ends_the_idleness() -> None:
     one, _, pool = _two()
     pool.take_out()

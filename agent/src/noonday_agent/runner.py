@@ -174,8 +174,9 @@ class AppRunner:
         """Not under the lock: a load balancer may take its time to answer."""
         live = self._releases.live()
         in_service = self._steps.in_service() if must_ask(journal) else None
+        lets_in = self._steps.lets_in() if in_service is False else in_service
         shown = live.id or (str(live.path) if live.path else "")
-        return Facts(frozenset(self._releases.prepared()), shown, in_service)
+        return Facts(frozenset(self._releases.prepared()), shown, in_service, lets_in)
 
     def _superseded(self, attempt: Attempt) -> bool:
         assignment = self._journal.assignment

@@ -44,9 +44,16 @@ class Steps:
             return self._failure(attempt, error)
 
     def in_service(self) -> bool | None:
-        """What the load balancers say; None when one of them can't be asked. Blocks as long as they do."""
+        """Whether all load balancers send requests; None when one of them can't be asked. Blocks as long as they do."""
         try:
             return self._parts.pool.in_service()
+        except NoondayError:
+            return None
+
+    def lets_in(self) -> bool | None:
+        """Whether one of them does; else as `in_service`."""
+        try:
+            return self._parts.pool.lets_in()
         except NoondayError:
             return None
 
@@ -143,8 +150,8 @@ class Steps:
         pool = self._parts.pool
         if pool.idle():
             return Done()
-        if pool.in_service():
-            pool.take_out()  # the balancer forgot, as after a reload of its configuration
+        if pool.lets_in():
+            pool.take_out()  # a balancer forgot, as after a reload of its configuration
         words = ", ".join(f"{name}: {state}" for name, state in pool.states().items())
         return Again(PROBE, Trouble("busy", Stage.WAIT_IDLE, f"Requests are still under way ({words})."))
 

@@ -29,6 +29,10 @@ class Pool:
         """Whether all of them send new requests now."""
         return all(each.in_service() for each in self.balancers)
 
+    def lets_in(self) -> bool:
+        """Whether any of them sends new requests now."""
+        return any(each.in_service() for each in self.balancers)
+
     def take_out(self) -> None:
         """Raises at the first that can't be asked: those before it are out by then, those after it are untouched."""
         for each in self.balancers:

@@ -17,11 +17,13 @@ class Facts:
     prepared: frozenset[str] = frozenset()
     live: str = ""
     in_service: bool | None = None
-    """What the load balancer says; None where nobody asked it, or it could not be asked."""
+    """Whether all load balancers send to it; None where nobody asked them, or one could not be asked."""
+    lets_in: bool | None = None
+    """Whether one of them does; None as above."""
 
 
 def must_ask(journal: Journal) -> bool:
-    """Whether `reconcile` needs to know what the load balancer says."""
+    """Whether `reconcile` needs to know what the load balancers say."""
     attempt, assignment = journal.attempt, journal.assignment
     if assignment is None:
         return False
@@ -117,7 +119,7 @@ def _watched(journal: Journal, assignment: Assignment, facts: Facts, now: float)
     what is there, once that is well."""
     if not journal.out_by_us:
         return journal
-    if facts.in_service and (journal.keep_out or assignment.goal is Goal.OUT):
+    if facts.lets_in and (journal.keep_out or assignment.goal is Goal.OUT):
         return _out_again(journal, assignment, now)
     if journal.keep_out or assignment.goal is Goal.OUT or not facts.live:
         return journal
@@ -129,7 +131,7 @@ def _watched(journal: Journal, assignment: Assignment, facts: Facts, now: float)
 
 
 def _out_again(journal: Journal, assignment: Assignment, now: float) -> Journal:
-    """The balancer forgot what it was told, as when its configuration was loaded again. What became of the assignment
+    """A balancer forgot what it was told, as when its configuration was loaded again. What became of the assignment
     stays as it was."""
     leaving = begin(journal, assignment, Way.LEAVE, Stage.DRAIN, now)
     return replace(leaving, keep_out=journal.keep_out, trouble=journal.trouble, timings=journal.timings)
@@ -158,7 +160,7 @@ def _serve(journal: Journal, assignment: Assignment, facts: Facts, now: float) -
             return finish(journal, Outcome.DONE)
         return begin(journal, assignment, Way.RESUME, Stage.WARM_UP, now, previous=facts.live)
     stage = Stage.PRE_ACTIVATE if target and target.id in facts.prepared else Stage.PREPARE
-    previous, was_in = _previous(journal, assignment, facts), facts.in_service is True
+    previous, was_in = _previous(journal, assignment, facts), facts.lets_in is True
     return begin(journal, assignment, Way.FORWARD, stage, now, previous=previous, was_in=was_in)
 
 
