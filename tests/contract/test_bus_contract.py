@@ -410,6 +410,19 @@ def test_a_second_exclusive_consumer_is_told_and_may_say_so_aside(
     assert first.hears
 
 
+def test_a_queue_that_is_declared_once_more_keeps_nobody_from_being_heard(
+    coordinator: Bus, host: str, inbox: Inbox
+) -> None:
+    coordinator.consume(topology.STATE_QUEUE, inbox.take)
+    coordinator.publish(topology.REPORTS, topology.state_key(host), b"heard", slot="state")
+    inbox.wait_for("heard")
+    for _ in range(20):
+        coordinator.declare_host(host)
+        until = time.monotonic() + 0.02
+        while time.monotonic() < until:
+            assert coordinator.hears
+
+
 def test_a_host_that_is_away_finds_only_the_newest_messages(
     rig: Rig, coordinator: Bus, host: str, inbox: Inbox
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from noonday_coordinator.core import events as e
 from noonday_coordinator.core.state import HostState
+from noonday_coordinator.core.untold import MOST
 from noonday_shared.messages import Outcome
 from support.story import OLD, Story, only
 
@@ -74,6 +75,17 @@ def test_a_host_that_does_not_take_up_what_it_could_hear_is_given_up_all_the_sam
     gone_by = story.assigned("web-1").deadline
     (judged, *_) = only(story.passing(gone_by + 61.0), e.HostJudged)
     assert judged.state is HostState.FAILED
+
+
+def test_a_host_that_takes_nothing_up_is_given_up_though_the_broker_comes_and_goes() -> None:
+    story = at_work()
+    began, within = story.now, story.assigned("web-1").deadline
+    while story.where("web-1") is HostState.WORKING and story.now < began + 20 * within:
+        cut_off(story, 10.0)
+        story.passing(within / 2)
+        story.passing(within / 2)
+    assert story.where("web-1") is HostState.GOING_BACK, "its release went back"
+    assert story.now <= began + (MOST + 2) * (within + 10.0)
 
 
 @pytest.mark.parametrize("kind", ["prepare", "examine", "drain"])

@@ -86,14 +86,20 @@ def _host_event(state: State, record: e.Record, event: HostEvent) -> State:
         case e.HostUndrained():
             host = replace(host, drained_by="")
         case e.Assigned():
-            on_host = replace(host.app(event.app), assigned=event, assigned_at=record.at, from_backup=False)
-            host = replace(host, apps=_put(host.apps, event.app, on_host))
+            host = replace(host, apps=_put(host.apps, event.app, _told(host.app(event.app), record.at, event)))
             state = replace(state, generation=max(state.generation, event.generation))
         case e.HostReported():
             host = replace(host, apps=_put(host.apps, event.app, _reported(host.app(event.app), record.at, event)))
         case _:
             assert_never(event)
     return replace(state, hosts=_put(state.hosts, host.name, host))
+
+
+def _told(on_host: AppOnHost, at: float, event: e.Assigned) -> AppOnHost:
+    before = on_host.assigned
+    same = before is not None and replace(before, generation=event.generation) == event
+    again = on_host.told_again + 1 if same else 0
+    return replace(on_host, assigned=event, assigned_at=at, told_again=again, from_backup=False)
 
 
 def _reported(on_host: AppOnHost, at: float, event: e.HostReported) -> AppOnHost:

@@ -49,6 +49,8 @@ class AppOnHost:
     reported_at: float = 0.0
     unhealthy_since: float = 0.0
     """0 while it is well, or not known."""
+    told_again: int = 0
+    """How often in a row it was told the very same under a new number."""
     from_backup: bool = False
     """What it was told last is known from a backup: it may have been told more."""
 

@@ -8,11 +8,15 @@ from noonday_coordinator.core.room import BUSY, heard
 from noonday_coordinator.core.state import AppOnHost, Rollout, State
 from noonday_coordinator.core.view import View
 
+MOST = 3
+"""Times in a row that a host is told the same again: a broker that comes and goes keeps no rollout waiting for ever."""
+
 
 def tell_again(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
     """The same under a new number and with time anew: that nobody could speak is no fault of a release. One at a time.
 
-    Only for hosts that were heard since, so that what they took up is known, and once for each absence.
+    Only for hosts that were heard since, so that what they took up is known, and once for each absence. Whoever still
+    did not take it up after `MOST` absences is at fault itself.
     """
     if view.deaf:
         return []
@@ -30,4 +34,4 @@ def _never_reached(on_host: AppOnHost, told: Assigned, view: View, now: float) -
     late = on_host.assigned_at < view.listens_since and now >= on_host.assigned_at + told.deadline
     fresh = view.last_seen.get(told.host, 0.0) > view.listens_since
     taken = on_host.report is not None and on_host.report.generation >= told.generation
-    return late and fresh and not taken
+    return late and fresh and not taken and on_host.told_again < MOST

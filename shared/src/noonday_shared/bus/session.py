@@ -148,17 +148,22 @@ class Session:
                 self._consumers[wish] = Consumer(self._connection, self._clock, self.wake, wish)
             self._consumers[wish].ensure()
 
+    @property
+    def _consuming(self) -> bool:
+        consumers = [self._consumers.get(wish) for wish in self._wishes.subscriptions]
+        return all(consumer is not None and consumer.ready for consumer in consumers)
+
     def _review(self) -> None:
         complaints = [part.complaint for part in self._parts() if part.complaint]
-        consuming = all(consumer.ready for consumer in self._consumers.values())
-        self.hears = self._declarer.settled and self._publisher.ready and consuming and not self._blocked
+        # Not the declarer: what is declared once more, as a queue that may be gone, keeps nobody from being heard.
+        self.hears = self._publisher.ready and self._consuming and not self._blocked
         if complaints:
             self._repair_later()
         if self._blocked:
             complaints.insert(0, words.blocked(self._blocked))
         if complaints:
             self._tell(" ".join(complaints))
-        elif self.hears:
+        elif self.hears and self._declarer.settled:
             self._ready_at = self._clock.monotonic() if self._ready_at is None else self._ready_at
             self._repairs.reset()
             self._tell("")
