@@ -29,6 +29,12 @@ def test_the_header_says_where_it_stands_and_why_it_waits() -> None:
     assert "Waits: 42 s more, and 48 more requests" in text
 
 
+def test_below_the_header_stands_what_it_is_for_where_that_was_said() -> None:
+    said = shown(why="the fix for\x1b[2J\nslow orders").splitlines()
+    assert said[1] == "Why: the fix for\N{REPLACEMENT CHARACTER}[2J slow orders"
+    assert "Why:" not in shown()
+
+
 def test_each_host_has_one_row() -> None:
     rows = {line.split()[0]: line.split() for line in shown().splitlines() if line.startswith("web-")}
     assert rows["web-1"] == ["web-1", "canary", "serving", "settled", "1.1.0-bbbbbbbb", "yes", "3.2", "s"]

@@ -63,6 +63,13 @@ def test_who_began_a_rollout_is_who_the_token_names(rolling: Api) -> None:
     assert rolling.get("/rollouts/r1")["waiting_for"].startswith("Paused by bob: noonday resume web.")
 
 
+@pytest.mark.parametrize("why", ["", "the fix for\x1b slow orders"])
+def test_a_rollout_is_shown_with_what_it_is_for_in_the_words_of_who_asked(fleet: Api, why: str) -> None:
+    fleet.post("/apps/web/rollouts", {"version": "1.1.0", "why": why})
+    fleet.post("/apps/web/pause", {"why": "lunch"})
+    assert fleet.get("/rollouts/r1")["why"] == why
+
+
 def examined(api: Api) -> None:
     """r1 examines web-1."""
     now = api.clock.now()

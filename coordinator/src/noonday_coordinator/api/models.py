@@ -276,6 +276,7 @@ class Examine(Reply):
 
 class RolloutInfo(RolloutSummary):
     now: float
+    why: str = Field(default="", description="what it is for, in the words of who asked for it")
     wave: int = 0
     waves: tuple[tuple[str, ...], ...] = ()
     stage_since: float

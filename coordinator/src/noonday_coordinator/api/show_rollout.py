@@ -9,7 +9,7 @@ from noonday_coordinator.api import show
 from noonday_coordinator.api.context import Context
 from noonday_coordinator.api.judging import judging, would
 from noonday_coordinator.api.waiting import waiting_for
-from noonday_coordinator.core.events import Stage, VerdictReached
+from noonday_coordinator.core.events import RolloutStarted, Stage, VerdictReached
 from noonday_coordinator.core.examine import last_instant
 from noonday_coordinator.core.room import group_of
 from noonday_coordinator.core.state import Rollout, State
@@ -27,6 +27,7 @@ def whole(context: Context, state: State, rollout: Rollout) -> m.RolloutInfo:
         {
             **_summary(rollout),
             "now": now,
+            "why": _why(context, rollout),
             "wave": rollout.wave,
             "waves": rollout.waves,
             "stage_since": rollout.stage_since,
@@ -78,6 +79,11 @@ def judged(context: Context, rollout: Rollout) -> Judgement:
     verdict = cast(m.VerdictName, rollout.verdict or "hold")
     at = record.at if record else 0.0
     return Judgement(verdict, reason, rollout.requests, others, findings=rollout.findings, at=at)
+
+
+def _why(context: Context, rollout: Rollout) -> str:
+    first = next(iter(context.log.of_rollout(rollout.id, limit=1)), None)
+    return first.event.why if first and isinstance(first.event, RolloutStarted) else ""
 
 
 def _verdict(context: Context, rollout: Rollout) -> str:

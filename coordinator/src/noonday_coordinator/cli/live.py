@@ -44,6 +44,8 @@ def _header(info: RolloutInfo) -> list[RenderableType]:
             (f"  {info.id}, started {w.at_time(info.started_at)} by {w.clean(info.by)}", DIM),
         )
     ]
+    if info.why:
+        lines.append(text(f"Why: {w.one_line(info.why)}", DIM))
     if info.dry_run:
         lines.append(text(w.dry_run(info.would), WARN))
     if info.end:
