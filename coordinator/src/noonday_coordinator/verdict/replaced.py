@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from noonday_coordinator.statistics.spending import band_of
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 HALF = 2.0
 """Up to half as much is no silence."""
 _MOST_LIKE = 100
-"""New kinds that are compared, the most frequent ones: of a flood of garbage none is frequent."""
+"""New kinds that are compared, those that come about as often first: a release may reword hundreds."""
 
 
 def replaced(session: RolloutSession, name: str) -> bool:
@@ -23,13 +24,15 @@ def replaced(session: RolloutSession, name: str) -> bool:
     about = session.counting.about[name]
     known = session.units.get(name)
     usual = min(session.rates_of(name)[1], session.past.rate_of(name, session.new_hosts))
-    due = usual * session.exposure["usual"][0] / HALF
+    expected = usual * session.exposure["usual"][0]
+    # Less two standard deviations: the like ones too come by chance.
+    due = expected / HALF - 2 * math.sqrt(expected / HALF)
     found = known.x if known else 0.0
     band = band_of(about.level)
     new = [
         unit for unit in session.units.values() if unit.x and not unit.about.known and band_of(unit.about.level) == band
     ]
-    new.sort(key=lambda unit: (-unit.x, unit.about.unit))
+    new.sort(key=lambda unit: (abs(unit.x - expected), unit.about.unit))
     for unit in new[:_MOST_LIKE]:
         if found >= due:
             break
