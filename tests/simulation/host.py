@@ -19,6 +19,7 @@ from noonday_agent.hooks import HookCall
 from noonday_agent.monitor import Monitor
 from noonday_agent.parts import Parts
 from noonday_agent.probes.http import ProbeResult
+from noonday_agent.processes.patience import Patience
 from noonday_agent.runner import AppRunner
 from noonday_shared.messages import Evidence
 from noonday_shared.messages.evidence import Template
@@ -112,7 +113,8 @@ class SimulatedHost(FakeHost):
     def build(self) -> None:
         self.place = SimulatedBalancer(self.local)
         self.place.changed = self._let
-        self.process = SimulatedProcess(self.local)
+        self.patience = Patience()
+        self.process = SimulatedProcess(self.local, self.patience)
         self.process.on_start = self._started
         self.process.restarting = lambda: self._act("restart", self.releases.current)
         self.releases = SimulatedReleases(self.local)
@@ -142,7 +144,7 @@ class SimulatedHost(FakeHost):
         return self.runner
 
     def parts(self) -> Parts:
-        return replace(super().parts(), pool=SilentPool((self.place,)))
+        return replace(super().parts(), pool=SilentPool((self.place,)), patience=self.patience)
 
     def adopt(self, release: str) -> None:
         """It serves `release` already, without Noonday ever having looked."""

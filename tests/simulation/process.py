@@ -6,14 +6,19 @@ from collections.abc import Callable
 
 from simulation.clocks import LocalClock
 
+from noonday_agent.processes.patience import Patience
 from support.fake_process import FakeProcess
+
+LOOK = 0.5
+"""Seconds between two looks of a wait for the app to stop or start."""
 
 
 class SimulatedProcess(FakeProcess):
     """`hangs`: seconds that each question takes while it is not reachable. `slow`: seconds by which it is slower."""
 
-    def __init__(self, clock: LocalClock) -> None:
+    def __init__(self, clock: LocalClock, patience: Patience) -> None:
         super().__init__(clock)
+        self._patience = patience
         self.hangs = 0.0
         self.restarting: Callable[[], None] = lambda: None
 
@@ -32,8 +37,19 @@ class SimulatedProcess(FakeProcess):
         self.stop_takes, self.start_takes = takes
 
     def _spend(self, seconds: float, within: float, what: str) -> None:
-        if seconds > 0:
-            super()._spend(seconds, within, what)
+        """As long as the step is still asked for, like the real ones."""
+        if seconds <= 0:
+            return
+        over = self._clock.monotonic() + seconds
+        self._patience.wait(
+            lambda: self._clock.monotonic() >= over,
+            what="a restart",
+            late=f"{self.name} {what}",
+            within=within,
+            clock=self._clock,
+            next_action="look at the app",
+            every=LOOK,
+        )
 
     def _ask(self) -> None:
         if not self.reachable and self.hangs:

@@ -17,6 +17,7 @@ from simulation.variety import script
 
 from noonday_agent.core.journal import Stage
 from noonday_agent.core.limits import Limits
+from noonday_coordinator.core.events import End
 from noonday_shared.bus.memory import Faults
 from noonday_shared.release.manifest import HookFiles
 from support.story import NEW, policy
@@ -90,6 +91,14 @@ def test_the_rules_notice_what_is_broken_on_purpose(words: str, name: str, story
 def test_stories_that_know_nothing_of_it_find_what_is_broken(name: str) -> None:
     with broken(name):
         assert any(breaks(script(seed)) for seed in range(1, MOST + 1))
+
+
+def test_an_abort_turns_a_host_back_whose_app_still_starts() -> None:
+    slow = Mishap(0.0, "restart-hangs", "web-1", lasts=30.0)
+    world = play(replace(STORY, mishaps=(slow,), wishes=(Wish(20.0, "abort"),)))
+    assert world.mishaps.happened["operator: abort"] == 1
+    assert [one.end for one in world.coordinator.engine.state.rollouts.values()][-1] is End.ABORTED
+    assert len(world.hosts["web-1"].process.pids) == 2, "it started before all this, and on its way back"
 
 
 def test_the_same_seed_makes_the_same_history() -> None:
