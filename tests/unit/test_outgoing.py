@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from noonday_coordinator.core import commands as c
 from noonday_coordinator.core import events as e
 from noonday_coordinator.core.absorb import GRACE
+from noonday_coordinator.core.coming_home import plan_reconcile
 from noonday_coordinator.core.state import HostState
 from noonday_coordinator.outgoing import FIRST_REPEAT, LONGEST_REPEAT, VALID, Outgoing
-from noonday_shared.messages import Assignment, Outcome
+from noonday_shared.messages import Assignment, Outcome, Phase
 from support.story import NEW, OLD, Story
 
 
@@ -137,3 +140,66 @@ def test_a_host_that_is_heard_and_takes_nothing_up_may_have_lost_its_queue() -> 
     assert post.outgoing.in_vain(story.view, said)
     story.now += LONGEST_REPEAT
     assert not post.outgoing.in_vain(story.view, post.due()["web-1"]), "it is silent, so that is why"
+
+
+def lost() -> tuple[Story, Post]:
+    """web-1, the canary, fell silent with a release that was rolled back; it was given up on, and is heard again."""
+    story = Story(hosts=4, host_within=100, unreachable_after=30, examine=600)
+    story.deploy()
+    story.all_take()
+    story.takes("web-1")
+    post = Post(story)
+    story.passing(31.0, silent=["web-1"])
+    story.rollback("it is bad")
+    story.passing(101.0 + GRACE, silent=["web-1"])
+    for name in ("web-2", "web-3", "web-4"):
+        story.takes(name)
+    assert (story.where("web-1"), story.rollout.end) == (HostState.LOST, e.End.FAILED)
+    return story, post
+
+
+@pytest.mark.parametrize("why", ["dead", "dead and out before", "drained"])
+def test_a_host_that_is_away_keeps_no_other_on_a_release_that_was_rolled_back(why: str) -> None:
+    story, post = lost()
+    silent = [] if why == "drained" else ["web-4"]
+    if why == "drained":
+        story.ask(c.DrainHost("web-4"))
+        story.settle()
+        story.takes("web-4")
+    elif why == "dead and out before":
+        story.report("web-4", in_service=False, healthy=False)
+    story.passing(31.0, silent=["web-1", *silent])
+    story.passing(1.0, silent=silent)
+    assert post.due()["web-1"].release == OLD
+
+
+def test_the_last_one_in_service_is_not_told_to_go_back() -> None:
+    story, post = lost()
+    story.passing(31.0, silent=["web-1", "web-2", "web-3", "web-4"])
+    story.passing(1.0, silent=["web-2", "web-3", "web-4"])
+    assert "web-1" not in post.due()
+
+
+def test_who_may_be_out_for_its_own_step_keeps_the_next_one_waiting_which_is_named() -> None:
+    story, post = lost()
+    story.report("web-4", in_service=False, phase=Phase.WARMING_UP)
+    story.passing(31.0, silent=["web-4"])
+    assert "web-1" not in post.due()
+    plan = plan_reconcile(story.state, story.view, story.policy, now=story.now)
+    assert plan.hosts == ()
+    assert "told to serve 1.0.0" in plan.not_now["web-1"]
+    assert "web-4 was not heard for 31 s" in plan.not_now["web-1"]
+    assert story.passing(3600.0, silent=["web-4"]) == []
+
+
+@pytest.mark.parametrize("ill", [("web-2",), ("web-2", "web-3", "web-4")], ids=["another is ill", "all are"])
+def test_a_host_that_is_out_and_keeps_crashing_is_told_to_go_back(ill: tuple[str, ...]) -> None:
+    story, post = lost()
+    for name in ill:
+        story.report(name, in_service=False, healthy=False)
+    told = []
+    for crash in range(5):
+        story.report("web-1", in_service=False, healthy=False, restarts=crash)
+        told.append("web-1" in post.due())
+        story.passing(10.0)
+    assert (told[0], told[-1]) == (False, True), "it may be coming up at first"

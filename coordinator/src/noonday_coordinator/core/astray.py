@@ -23,6 +23,8 @@ class Astray:
     why: str
     by_itself: bool
     drained_by: str = ""
+    told: str = ""
+    """The version that it is told to serve once there is room, since it could not be brought back; else empty."""
 
 
 def astray(state: State, app: App, policy: Policy) -> tuple[Astray, ...]:
@@ -41,18 +43,19 @@ def astray(state: State, app: App, policy: Policy) -> tuple[Astray, ...]:
 
 
 def _look(state: State, app: App, host: Host, record: ReleaseRef) -> Astray | None:
-    on_host = host.app(app.name)
+    on_host, told = host.app(app.name), ""
     report = on_host.report
     if (
         report is None
         or knows_more(state, on_host)
-        or not _at_rest(state, on_host)
+        or not (_at_rest(state, on_host) or (told := _waits_for(state, host.name, on_host)))
         or (report.live == record.id and report.proven == record)
     ):
         return None
     why, by_itself = _why(state, app, host, on_host)
     serves = _serves(app, report.live, record)
-    return Astray(host.name, report.live, f"{serves}: {why}", by_itself and not host.drained_by, host.drained_by)
+    by_itself = by_itself and not host.drained_by and not told
+    return Astray(host.name, report.live, f"{serves}: {why}", by_itself, host.drained_by, told)
 
 
 def _serves(app: App, live: str, record: ReleaseRef) -> str:
@@ -117,6 +120,17 @@ def _at_rest(state: State, on_host: AppOnHost) -> bool:
     told_out = assigned.goal is Goal.OUT
     taken = report is not None and report.generation == assigned.generation
     return taken and (told_out or settled(on_host))
+
+
+def _waits_for(state: State, host: str, on_host: AppOnHost) -> str:
+    """The version that a host which was given up on is told to serve, and did not take up yet; else empty."""
+    assigned, report = on_host.assigned, on_host.report
+    rollout = state.rollouts.get(assigned.rollout) if assigned else None
+    if assigned is None or assigned.release is None or assigned.goal is not Goal.SERVING or rollout is None:
+        return ""
+    taken = report is not None and report.generation == assigned.generation
+    given_up = rollout.end is not None and rollout.hosts[host].state in (HostState.LOST, HostState.FAILED)
+    return assigned.release.version if given_up and not taken else ""
 
 
 def _version(release: str) -> str:

@@ -55,6 +55,7 @@ def _on_host(one: AppOnHost, by: float) -> AppOnHost:
         assigned_at=_later(one.assigned_at, by),
         reported_at=_later(one.reported_at, by),
         unhealthy_since=_later(one.unhealthy_since, by),
+        stands_since=_later(one.stands_since, by),
     )
 
 

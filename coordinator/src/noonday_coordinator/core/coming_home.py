@@ -14,7 +14,7 @@ from noonday_coordinator.core.members import ago
 from noonday_coordinator.core.plan import none_under_way
 from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.core.refusal import refused
-from noonday_coordinator.core.room import counted, in_flight, may_move
+from noonday_coordinator.core.room import counted, in_flight, may_move, out
 from noonday_coordinator.core.state import App, Host, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_coordinator.core.waves import serves_badly
@@ -113,6 +113,8 @@ def _hindrance(state: State, view: View, app: App, policy: Policy, one: Astray, 
         return f"drained by {one.drained_by}: noonday undrain {one.host}"
     if one.host not in view.last_seen or view.silent_for(one.host, now) > policy.unreachable_after:
         return f"not heard, last seen {ago(view, one.host, now)}: noonday doctor"
+    if one.told:
+        return _held_up(state, view, app, one, now)
     release = app.releases.get(app.current.version) if app.current else None
     if release is None or release.blocked:
         return f"{app.current} is blocked: {release.blocked if release else 'it was never pushed'}"
@@ -120,6 +122,16 @@ def _hindrance(state: State, view: View, app: App, policy: Policy, one: Astray, 
     if release.pruned and (report is None or release.ref.id not in report.prepared):
         return f"the archive of {release.ref.version} is no longer kept: noonday release push FILE"
     return ""
+
+
+def _held_up(state: State, view: View, app: App, one: Astray, now: float) -> str:
+    """What a host that was given up on waits for, which is told again by itself."""
+    assigned = state.hosts[one.host].app(app.name).assigned
+    rollout = state.rollouts.get(assigned.rollout) if assigned else None
+    missing = out(state, view, rollout, now) if rollout else {}
+    others = ", ".join(f"{host} {why}" for host, why in missing.items() if host != one.host)
+    waits = f"it is told to serve {one.told} as soon as another one serves and nobody is out"
+    return f"{waits}; {others}: mend them, or noonday remove HOST" if others else f"{waits}, and did not take it up yet"
 
 
 def _has_room(state: State, view: View, events: list[Event], now: float) -> bool:

@@ -10,6 +10,7 @@ from noonday_coordinator.core import events as e
 from noonday_coordinator.core.caveats import Mark
 from noonday_coordinator.core.clock_set import moved
 from noonday_coordinator.core.state import App, AppOnHost, Host, HostState, InRollout, Release, Rollout, State
+from noonday_shared.messages import Phase
 
 V = TypeVar("V")
 _PAST = 20
@@ -105,7 +106,12 @@ def _told(on_host: AppOnHost, at: float, event: e.Assigned) -> AppOnHost:
 def _reported(on_host: AppOnHost, at: float, event: e.HostReported) -> AppOnHost:
     sick = event.report.healthy is False
     since = (on_host.unhealthy_since or at) if sick else 0.0
-    return replace(on_host, report=event.report, reported_at=at, unhealthy_since=since)
+    stood = on_host.stands_since if _stands(on_host.report) == _stands(event.report) else at
+    return replace(on_host, report=event.report, reported_at=at, unhealthy_since=since, stands_since=stood)
+
+
+def _stands(report: e.Report | None) -> tuple[bool, Phase, int] | None:
+    return None if report is None else (report.in_service is True, report.phase, report.boot)
 
 
 def _app_event(

@@ -6,7 +6,7 @@ Such a host may come back at any moment and do what it was told last, so nothing
 from __future__ import annotations
 
 from noonday_coordinator.core.restored import is_stale
-from noonday_coordinator.core.room import BUSY, counted, heard, limit_of
+from noonday_coordinator.core.room import BUSY, counted, heard, in_mid_step, limit_of
 from noonday_coordinator.core.state import AppOnHost, HostState, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_shared.messages import Goal, Outcome
@@ -48,20 +48,30 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
     names = (host, *counted(state, rollout))
     on_hosts = {name: state.hosts[name].app(rollout.app) for name in names if name in state.hosts}
     serving = {name for name in on_hosts if _stays_in(state, view, rollout, name, now)}
-    limit, out = limit_of(rollout), len(on_hosts) - len(serving)
+    limit, out = limit_of(rollout), sum(_uses_room(state, view, rollout, name, now) for name in on_hosts)
     if not on_hosts[host].in_service:
         others = bool(serving - {host}) or len(on_hosts) == 1
         return (others and out <= limit) or _stays_out(rollout, on_hosts[host], now)
+    spare = len(serving) - (len(on_hosts) > 1)  # one stays in service
     waiting = [
         name
         for name in rollout.members
-        if name in on_hosts
+        if name in serving
         and (rollout.hosts[name].state in (HostState.LOST, HostState.FAILED) or _would_change(on_hosts[name]))
-        and on_hosts[name].in_service
         and not is_taken(on_hosts[name])
-        and heard(view, rollout, name, now)
     ]
-    return host in waiting[: max(limit - out, 0)]
+    return host in waiting[: max(min(limit - out, spare), 0)]
+
+
+def _uses_room(state: State, view: View, rollout: Rollout, host: str, now: float) -> bool:
+    """Whether it is out, or on its way, so that nobody else may go. One that is dead, or that an operator drained,
+    keeps nobody waiting, unless it may be out because of us."""
+    on_host = state.hosts[host].app(rollout.app)
+    if not heard(view, rollout, host, now):
+        return in_mid_step(on_host)
+    if state.hosts[host].drained_by:
+        return on_host.in_service or in_mid_step(on_host)
+    return not _stays_in(state, view, rollout, host, now)
 
 
 def _stays_in(state: State, view: View, rollout: Rollout, host: str, now: float) -> bool:
@@ -73,8 +83,9 @@ def _stays_in(state: State, view: View, rollout: Rollout, host: str, now: float)
 
 
 def _stays_out(rollout: Rollout, on_host: AppOnHost, now: float) -> bool:
-    """Whether a host that is out has not changed for so long that it won't be back by itself while it prepares."""
-    return not on_host.in_service and now >= on_host.reported_at + rollout.policy.unreachable_after
+    """Whether a host is out, and no further, for so long that it won't be back by itself while it prepares. What else
+    it reports does not count: an app that keeps crashing reports that for ever."""
+    return not on_host.in_service and now >= on_host.stands_since + rollout.policy.unreachable_after
 
 
 def _would_change(on_host: AppOnHost) -> bool:

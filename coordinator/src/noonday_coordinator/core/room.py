@@ -124,7 +124,7 @@ def _stays(view: View, rollout: Rollout, on_host: AppOnHost, now: float) -> bool
     """Whether nothing that was said to the host is still on its way: it may have been told again before this rollout
     began, and while it was out of service."""
     return never_taken(view, on_host) and (
-        now >= max(rollout.started_at, on_host.reported_at) + rollout.policy.unreachable_after
+        now >= max(rollout.started_at, on_host.stands_since) + rollout.policy.unreachable_after
     )
 
 

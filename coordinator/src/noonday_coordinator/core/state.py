@@ -49,6 +49,8 @@ class AppOnHost:
     reported_at: float = 0.0
     unhealthy_since: float = 0.0
     """0 while it is well, or not known."""
+    stands_since: float = 0.0
+    """When it was last let in or taken out, went on to another phase, or its agent began anew."""
     told_again: int = 0
     """How often in a row it was told the very same under a new number."""
     from_backup: bool = False
