@@ -67,6 +67,24 @@ def test_it_waits_while_another_host_is_out() -> None:
     assert story.rollout.kind == "reconcile"
 
 
+def test_it_does_not_wait_for_one_that_serves_and_never_takes_its_last_order_up() -> None:
+    story = Story(4, examine=0, offline="skip")
+    story.passing(600.0)
+    story.passing(100.0, silent=["web-1"])
+    story.deploy()
+    for name in (*story.names[1:], "web-2", "web-3", "web-4"):
+        story.takes(name)
+    assert story.rollout.end is e.End.DONE
+    for name in ("web-3", "web-4"):
+        story.takes(name)  # that it stays as it is, which web-2 does not take up
+    for _ in range(3):
+        story.passing(300.0)
+    assert (story.rollout.kind, story.rollout.members) == ("reconcile", ("web-1",))
+    story.takes("web-1")
+    story.passing(story.policy.unreachable_after)
+    assert story.moving() == ["web-1"]
+
+
 def test_one_that_is_out_anyway_does_not_wait_for_others() -> None:
     story = missed()
     story.report("web-3", in_service=False)

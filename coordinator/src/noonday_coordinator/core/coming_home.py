@@ -5,7 +5,7 @@ One at a time, by the steps of a rollout, within the app's limits, and never whi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from noonday_coordinator.core.astray import Astray, astray, tries
 from noonday_coordinator.core.events import Assigned, End, Event, RolloutStarted, Stage, StageEntered
@@ -138,7 +138,8 @@ def _has_room(state: State, view: View, events: list[Event], now: float) -> bool
     """Whether the host could be taken out at once, as things are now."""
     for started in events:
         if isinstance(started, RolloutStarted):
-            rollout = begun(started, "coordinator", now)
+            # Whoever never took up its last order stays for now; the rollout itself waits until nothing is on its way.
+            rollout = replace(begun(started, "coordinator", now), started_at=0.0)
             alone = len(counted(state, rollout)) == 1 and not started.policy.allow_outage
             serving = any(state.hosts[host].app(started.app).in_service for host in rollout.members)
             return not (alone and serving) and bool(may_move(state, view, rollout, rollout.members, now))
