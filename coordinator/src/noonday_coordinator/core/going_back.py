@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from noonday_coordinator.core import twin
-from noonday_coordinator.core.assign import move_on
-from noonday_coordinator.core.events import End, Event, RolloutEnded
+from noonday_coordinator.core.assign import assign, move_on
+from noonday_coordinator.core.events import End, Event, HostJudged, RolloutEnded
 from noonday_coordinator.core.room import heard, may_go_back
 from noonday_coordinator.core.state import TOUCHED, HostState, Rollout, State
 from noonday_coordinator.core.view import View
+from noonday_shared.messages import Goal
+from noonday_shared.names import ReleaseRef
 
 
 def go_back(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
@@ -25,7 +27,7 @@ def go_back(state: State, view: View, rollout: Rollout, now: float) -> list[Even
     chosen = at_once or may_go_back(state, view, rollout, in_turn, now)
     if chosen:
         return move_on(state, rollout, chosen, rollout.previous, HostState.GOING_BACK)
-    return [] if under_way else _stuck(view, rollout, touched, now)
+    return [] if under_way else _stuck(state, view, rollout, rollout.previous, touched, now)
 
 
 def _must_go(state: State, rollout: Rollout, host: str) -> bool:
@@ -51,11 +53,22 @@ def _half_rolled(state: State, rollout: Rollout, host: str) -> bool:
     return on_host.report is not None and on_host.report.proven != rollout.previous
 
 
-def _stuck(view: View, rollout: Rollout, touched: list[str], now: float) -> list[Event]:
-    """The only host in service has the release that should go: after a host's whole time a person has to look."""
+def _stuck(
+    state: State, view: View, rollout: Rollout, previous: ReleaseRef, touched: list[str], now: float
+) -> list[Event]:
+    """The only host in service has the release that should go: after a host's whole time a person has to look. Where
+    nobody is heard, they are told to go back once they are, one after the other."""
     since = rollout.last_move
     if not view.in_vain(since + rollout.policy.host_within, rollout.policy.unreachable_after, now):
         return []
+    silent = [host for host in touched if not heard(view, rollout, host, now)]
+    if silent:
+        told = assign(state, rollout, silent, Goal.SERVING, previous, previous=None)
+        judged = (
+            HostJudged(rollout.id, host, HostState.LOST, f"was not heard for {view.silent_for(host, now):.0f} s")
+            for host in silent
+        )
+        return [*told, *judged]
     why = f"{rollout.reason} {touched[0]} is the last host in service, so it keeps {rollout.release}: mend the others"
     return [RolloutEnded(rollout.id, End.FAILED, why)]
 
