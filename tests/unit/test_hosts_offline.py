@@ -62,8 +62,11 @@ def test_a_host_that_is_away_in_the_middle_of_its_step_is_never_left_out_since_i
     generation = story.assigned("web-1").generation
     story.report("web-1", generation=generation, outcome=Outcome.WORKING, live=NEW.id, in_service=False)
     away(story, "web-1")
-    with pytest.raises(BadInput, match="no report from web-1"):
+    with pytest.raises(BadInput, match="no report from web-1") as refused:
         story.deploy(OTHER.version, supersede=True)
+    assert "in the middle of a step" in refused.value.text
+    assert "noonday remove web-1" in refused.value.next_action
+    assert "set offline" not in refused.value.next_action, "it is set"
 
 
 def test_that_holds_also_when_it_was_given_up_on_and_told_to_prepare_since() -> None:

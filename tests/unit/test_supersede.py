@@ -160,3 +160,11 @@ def test_a_host_in_the_middle_of_its_step_that_is_no_member_any_more_turns_back_
     story.deploy(OTHER.version, supersede=True)
     assert "web-3" not in story.rollout.members
     assert (story.assigned("web-3").goal, story.assigned("web-3").release) == (Goal.SERVING, OLD)
+
+
+def test_why_is_kept_also_where_what_is_taken_over_leaves_nothing_to_do() -> None:
+    story = Story()
+    story.keep(e.RolloutStarted("r2", "web", "reconcile", OLD, None, story.policy, (("web-1",),)))
+    story.ask(c.Deploy("web", OLD.version, story.policy, why="we wait for the fair"))
+    assert story.rollout.end is e.End.SUPERSEDED
+    assert "alice asked for (we wait for the fair)" in story.rollout.reason

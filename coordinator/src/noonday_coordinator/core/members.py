@@ -41,16 +41,21 @@ def members(state: State, view: View, policy: Policy, *, now: float) -> Members:
     if not hosts and all(host.drained_by for host in found):
         raise _drained(found)
     if not hosts or (needed and policy.offline != "wait"):
-        silent = needed or [name for name in skipped if name in away]
-        raise refused(
-            "unreachable",
-            f"no report from {', '.join(f'{name} (last seen {ago(view, name, now)})' for name in silent)}",
-            "noonday doctor, then start the agents there; or set offline in the app's policy",
-        )
+        raise _unreachable(view, policy, needed or [name for name in skipped if name in away], now)
     drained = tuple(host for host in hosts if host.drained_by)
     if drained:
         raise _drained(drained)
     return Members(hosts, skipped)
+
+
+def _unreachable(view: View, policy: Policy, silent: list[str], now: float) -> BadInput:
+    text = f"no report from {', '.join(f'{name} (last seen {ago(view, name, now)})' for name in silent)}"
+    if policy.offline != "skip":
+        fix = "noonday doctor, then start the agents there; or set offline in the app's policy"
+        return refused("unreachable", text, fix)
+    # What offline says leaves them out, but for those that fell silent in mid-step; or nobody else is there.
+    text = f"{text}: in the middle of a step, so perhaps out because of us, or no host is left"
+    return refused("unreachable", text, f"noonday doctor, then start the agents there; or noonday remove {silent[0]}")
 
 
 def _drained(hosts: tuple[Host, ...]) -> BadInput:

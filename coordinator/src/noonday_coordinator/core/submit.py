@@ -60,7 +60,9 @@ def _deploy(state: State, view: View, command: c.Deploy, now: float, by: str) ->
         state, view, command.policy, command.version,
         now=now, allow_outage=command.allow_outage, supersede=command.supersede,
     )  # fmt: skip
-    ended = _taken_over(state, plan.app, f"superseded by {command.version}, which {by} asked for")
+    ended = _taken_over(
+        state, plan.app, f"superseded by {command.version}, which {by} asked for{_because(plan, command)}"
+    )
     if plan.nothing_to_do:
         return ended
     policy = command.policy.model_copy(update={"allow_outage": command.policy.allow_outage or command.allow_outage})
@@ -68,6 +70,11 @@ def _deploy(state: State, view: View, command: c.Deploy, now: float, by: str) ->
     deadline = now + policy.prepare_within
     why = "every host fetches, verifies and unpacks"
     return (*ended, started, e.StageEntered(started.rollout, e.Stage.PREPARING, 0, why, deadline))
+
+
+def _because(plan: Plan, command: c.Deploy) -> str:
+    """What is asked for is told with the rollout that begins; where none does, with the one that ends."""
+    return f" ({command.why})" if plan.nothing_to_do and command.why else ""
 
 
 def _rollback(state: State, view: View, command: c.Rollback, now: float, by: str) -> tuple[e.Event, ...]:
