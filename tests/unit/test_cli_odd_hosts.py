@@ -17,6 +17,7 @@ from noonday_coordinator.cli.session import Seams
 from noonday_coordinator.core import events as e
 from noonday_coordinator.core.policy import Policy
 from noonday_shared.keys import SigningKey
+from noonday_shared.messages import Goal
 from noonday_shared.names import ReleaseRef
 from support.fake_clock import FakeClock
 from support.fake_engine import TOKEN, FakeEngine, close_context, make_context
@@ -133,3 +134,24 @@ def test_a_newer_version_takes_over_only_when_asked_to(fleet: Fleet) -> None:
     assert ended.exit_code == 4, said(ended)
     assert "Superseded: web 1.1.0" in ended.stdout
     assert fleet.engine.state.app("web").active == "r3"
+
+
+def test_one_that_waits_too_long_to_be_told_again_is_named_with_who_is_out(fleet: Fleet) -> None:
+    engine, old, new = fleet.engine, fleet.refs["1.0.0"], fleet.refs["1.1.0"]
+    policy = Policy(app="web", hosts={"role": "web"}, host_within=100)
+    engine.keep(
+        e.RolloutStarted("r2", "web", "deploy", new, old, policy, (HOSTS,)),
+        e.Assigned("web-2", "web", 900, Goal.SERVING, old, rollout="r2"),
+        e.HostJudged("r2", "web-2", "lost", "it was not heard"),
+        e.RolloutEnded("r2", e.End.FAILED, "web-2 could not be brought back."),
+    )
+    engine.serve("web-2", "web", new)
+    report = engine.state.hosts["web-1"].app("web").report
+    assert report is not None
+    engine.keep(e.HostReported("web-1", "web", replace(report, in_service=False, seq=2)), by="web-1")
+    for _ in range(2):
+        fleet.away("web-9")
+    why = "web-2 was to serve web 1.0.0 120 s ago, and did not take it up: web-1 is out of service."
+    for command in ("status", "hosts", "doctor"):
+        shown = fleet.noonday(command)
+        assert why in " ".join(shown.stdout.split()), said(shown)

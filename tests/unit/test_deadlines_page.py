@@ -89,6 +89,7 @@ TESTS = {
     "for all hosts to prepare": "test_a_host_that_does_not_prepare_in_time_ends_it_by_name",
     "for the word of a host at work, beyond its own time": "test_a_host_that_says_nothing_of_its_step_failed_once",
     "for room to drain the next host": "test_who_can_not_drain_for_a_hosts_whole_time_asks_a_person",
+    "for room to tell a host again that was given up on, or lost what it served": "test_one_that_was_given_up_on_waits",
     "for silence of a host to mean something": "test_a_silent_host_does_not_count_as_in_service",
     "for a failing health check to pass": "test_a_host_that_fails_its_health_check_is_held_against_the_release",
     "for the examine": "test_what_is_left_of_an_examine_is_the_same_after_a_pause",

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from noonday_coordinator.api.context import Context
 from noonday_coordinator.api.models import Check, Doctor
 from noonday_coordinator.api.show import UNREACHABLE
+from noonday_coordinator.core.lost import held_back
 from noonday_coordinator.core.state import Host
 
 _LEAST_FREE = 256 << 20
@@ -112,7 +113,12 @@ def _host(context: Context, host: Host) -> Iterator[Check]:
         fix = f"on {host.name}: noonday-agent check, then start its service"
         yield Check(name=name, state="fail", text=f"{host.name} was not heard for {silent:.0f} s.", next_action=fix)
         return
-    warnings = [*_double(context, host.name), *_skew(context, host.name), *_notices(context, host.name), *_apps(host)]
+    warnings = [
+        *_double(context, host.name),
+        *_skew(context, host.name),
+        *_notices(context, host.name),
+        *_apps(context, host),
+    ]
     yield from warnings or [Check(name=name, state="ok", text=f"{host.name} is heard.")]
 
 
@@ -139,8 +145,13 @@ def _notices(context: Context, host: str) -> Iterator[Check]:
         yield Check(name=f"host {host}", state="warn", text=f"{host} says: {notice}", next_action=fix)
 
 
-def _apps(host: Host) -> Iterator[Check]:
+def _apps(context: Context, host: Host) -> Iterator[Check]:
+    engine, now = context.engine, context.clock.now()
     for app, on_host in host.apps.items():
+        late = held_back(engine.state, engine.view, host.name, app, now)
+        if late:
+            fix = f"noonday hosts, then noonday reconcile {app} --plan"
+            yield Check(name=f"host {host.name}", state="warn", text=late, next_action=fix)
         report = on_host.report
         if report is not None and report.trouble is not None:
             fix = report.trouble.next_action or f"on {host.name}: noonday-agent status"

@@ -69,6 +69,9 @@ class AppStatus(Reply):
     drift: tuple[str, ...] = Field(
         default=(), description="hosts at rest that serve something else than the release of record, as sentences"
     )
+    held_back: tuple[str, ...] = Field(
+        default=(), description="hosts that wait too long to be told again what they should serve, as sentences"
+    )
     trouble: str = Field(default="", description="why its policy can't be used, as a sentence")
     judgement: str = Field(default="", description="of the rollout under way: promote, roll back or hold")
     dry_run: bool = Field(
@@ -111,6 +114,9 @@ class AppOnHost(Reply):
     balancers: dict[str, str] = Field(default_factory=dict)
     drift: str = Field(
         default="", description="why it is not on the release of record; empty when it is, or on its way"
+    )
+    held_back: str = Field(
+        default="", description="what it waits for too long before it is told again what it should serve"
     )
 
 

@@ -14,6 +14,7 @@ from noonday_coordinator.api.context import VERSION, Context
 from noonday_coordinator.api.judging import would
 from noonday_coordinator.api.waiting import waiting_for
 from noonday_coordinator.core.commands import DrainHost, Remove, UndrainHost
+from noonday_coordinator.core.lost import held_back
 from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.core.state import Host, State
 from noonday_coordinator.words import say_all
@@ -107,6 +108,7 @@ def _app(context: Context, state: State, name: str) -> m.AppStatus:
         hosts_in=tuple(served),
         hosts_out=tuple(host.name for host in members if host.name not in served),
         drift=tuple(f"{host} {why}" for host, why in show.drift(context, app).items()),
+        held_back=tuple(why for host in members if (why := held_back(state, view, host.name, name, now))),
         trouble=trouble,
         judgement=judgement.verdict if judgement else "",
         dry_run=judged_by is not None and judged_by.dry_run,

@@ -11,6 +11,7 @@ from noonday_coordinator.core import state as core
 from noonday_coordinator.core.astray import astray
 from noonday_coordinator.core.coming_home import Homecoming
 from noonday_coordinator.core.events import Finding, Record
+from noonday_coordinator.core.lost import held_back
 from noonday_coordinator.core.plan import Plan
 from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.store.codec import kind_of, to_data
@@ -45,7 +46,10 @@ def host(context: Context, found: core.Host, now: float, drifts: Mapping[str, Ma
         ),
         apps=tuple(
             app_on_host(name, on_host, snapshot.app(name) if snapshot else None).model_copy(
-                update={"drift": drifts.get(name, {}).get(found.name, "")}
+                update={
+                    "drift": drifts.get(name, {}).get(found.name, ""),
+                    "held_back": held_back(context.engine.state, view, found.name, name, now),
+                }
             )
             for name, on_host in sorted(found.apps.items())
         ),

@@ -82,6 +82,7 @@ def _status_notes(value: m.Status) -> list[Text]:
         notes += [
             text(f"{app.app}: {w.one_line(drift)}. Mend: noonday reconcile {app.app}", WARN) for drift in app.drift
         ]
+        notes += [text(w.one_line(why), WARN) for why in app.held_back]
         if app.trouble:
             notes.append(text(f"{app.app}: {w.one_line(app.trouble)}", BAD))
     return notes
@@ -101,12 +102,14 @@ def hosts(value: m.Hosts) -> RenderableType:
         for app in host.apps
         if app.drift
     ]
+    late = [text(w.one_line(app.held_back), WARN) for host in value.hosts for app in host.apps if app.held_back]
     notices = [text(f"{host.host}: {w.one_line(words)}", WARN) for host in value.hosts for words in host.notices]
     strange = [text(_stranger(found, value.now), WARN) for found in value.strangers]
     return Group(
         made if value.hosts else text("No hosts: noonday enroll HOST --label role=web"),
         *drained,
         *drifts,
+        *late,
         *notices,
         *strange,
     )

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from noonday_coordinator.core.astray import Astray, astray, tries
 from noonday_coordinator.core.events import Assigned, End, Event, RolloutStarted, Stage, StageEntered
 from noonday_coordinator.core.evolve import begun
+from noonday_coordinator.core.lost import others_out
 from noonday_coordinator.core.members import ago
 from noonday_coordinator.core.plan import none_under_way
 from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.core.refusal import refused
-from noonday_coordinator.core.room import counted, in_flight, may_move, out
+from noonday_coordinator.core.room import counted, in_flight, may_move
 from noonday_coordinator.core.state import App, Host, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_coordinator.core.waves import serves_badly
@@ -128,8 +129,7 @@ def _held_up(state: State, view: View, app: App, one: Astray, now: float) -> str
     """What a host that was given up on waits for, which is told again by itself."""
     assigned = state.hosts[one.host].app(app.name).assigned
     rollout = state.rollouts.get(assigned.rollout) if assigned else None
-    missing = out(state, view, rollout, now) if rollout else {}
-    others = ", ".join(f"{host} {why}" for host, why in missing.items() if host != one.host)
+    others = others_out(state, view, rollout, one.host, now) if rollout else ""
     waits = f"it is told to serve {one.told} as soon as another one serves and nobody is out"
     return f"{waits}; {others}: mend them, or noonday remove HOST" if others else f"{waits}, and did not take it up yet"
 

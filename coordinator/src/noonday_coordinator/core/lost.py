@@ -1,4 +1,5 @@
-"""Hosts that were given up on: until when what was said to them holds, and when it is said again. Pure.
+"""Hosts that were given up on: until when what was said to them holds, when it is said again, and when that is late.
+Pure.
 
 Such a host may come back at any moment and do what it was told last, so nothing may be on its way to it by then.
 """
@@ -6,7 +7,7 @@ Such a host may come back at any moment and do what it was told last, so nothing
 from __future__ import annotations
 
 from noonday_coordinator.core.restored import is_stale
-from noonday_coordinator.core.room import BUSY, counted, heard, in_mid_step, limit_of
+from noonday_coordinator.core.room import BUSY, counted, heard, in_mid_step, limit_of, out
 from noonday_coordinator.core.state import AppOnHost, HostState, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_shared.messages import Goal, Outcome
@@ -40,6 +41,32 @@ def valid_until(state: State, view: View, host: str, app: str, now: float, longe
             return now + longest
 
 
+def held_back(state: State, view: View, host: str, app: str, now: float) -> str:
+    """What keeps a host that is heard from what it was told last in a rollout that is over, as sentences: once that
+    took as long as one host may take. Empty before, and where nothing is awaited."""
+    on_host, active = state.hosts[host].app(app), state.active(app)
+    assigned = on_host.assigned
+    rollout = state.rollouts.get(assigned.rollout) if assigned else None
+    if assigned is None or assigned.release is None or rollout is None or rollout.end is None or is_taken(on_host):
+        return ""
+    if is_stale(state, view, host, on_host) or not heard(view, rollout, host, now) or (active and host in active.hosts):
+        return ""
+    since = max(on_host.assigned_at, rollout.ended_at)
+    if not view.in_vain(since + rollout.policy.host_within, rollout.policy.unreachable_after, now):
+        return ""
+    waited = f"{host} was to serve {app} {assigned.release.version} {now - since:.0f} s ago, and did not take it up"
+    if valid_until(state, view, host, app, now, 1.0) > now:
+        return f"{waited}, though it is told again and again. On {host}: noonday-agent status"
+    why = f"{active.id} is under way" if active else others_out(state, view, rollout, host, now) or "others go first"
+    again = "It stays as it is, and is told again once another one serves and there is room"
+    return f"{waited}: {why}. {again}. Mend those (noonday hosts), or: noonday remove HOST"
+
+
+def others_out(state: State, view: View, rollout: Rollout, host: str, now: float) -> str:
+    """Who else is out, as in 'web-3 is out of service'; empty when nobody is."""
+    return ", ".join(f"{name} {why}" for name, why in out(state, view, rollout, now).items() if name != host)
+
+
 def _may_return(state: State, view: View, rollout: Rollout, host: str, now: float) -> bool:
     """Once the rollout is over and the host is heard again, within the same limit as ever."""
     if rollout.end is None or not heard(view, rollout, host, now):
@@ -48,10 +75,10 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
     names = (host, *counted(state, rollout))
     on_hosts = {name: state.hosts[name].app(rollout.app) for name in names if name in state.hosts}
     serving = {name for name in on_hosts if _stays_in(state, view, rollout, name, now)}
-    limit, out = limit_of(rollout), sum(_uses_room(state, view, rollout, name, now) for name in on_hosts)
+    limit, missing = limit_of(rollout), sum(_uses_room(state, view, rollout, name, now) for name in on_hosts)
     if not on_hosts[host].in_service:
         others = bool(serving - {host}) or len(on_hosts) == 1
-        return (others and out <= limit) or _stays_out(rollout, on_hosts[host], now)
+        return (others and missing <= limit) or _stays_out(rollout, on_hosts[host], now)
     spare = len(serving) - (len(on_hosts) > 1)  # one stays in service
     waiting = [
         name
@@ -60,7 +87,7 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
         and (rollout.hosts[name].state in (HostState.LOST, HostState.FAILED) or _would_change(on_hosts[name]))
         and not is_taken(on_hosts[name])
     ]
-    return host in waiting[: max(min(limit - out, spare), 0)]
+    return host in waiting[: max(min(limit - missing, spare), 0)]
 
 
 def _uses_room(state: State, view: View, rollout: Rollout, host: str, now: float) -> bool:
