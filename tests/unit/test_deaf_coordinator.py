@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from noonday_coordinator.core import events as e
+from noonday_coordinator.core.absorb import GRACE
 from noonday_coordinator.core.state import HostState
 from noonday_coordinator.core.untold import MOST
+from noonday_coordinator.core.view import MOST_ANEW
 from noonday_shared.messages import Outcome
 from support.story import OLD, Story, only
 
@@ -21,7 +23,7 @@ def cut_off(story: Story, seconds: float = LONG) -> list[e.Event]:
     found = story.settle()
     story.now += seconds
     found += story.settle()
-    story.view = replace(story.view, deaf=False, hears_since=story.now)
+    story.view = story.view.back(story.now)
     return found
 
 
@@ -86,6 +88,40 @@ def test_a_host_that_takes_nothing_up_is_given_up_though_the_broker_comes_and_go
         story.passing(within / 2)
     assert story.where("web-1") is HostState.GOING_BACK, "its release went back"
     assert story.now <= began + (MOST + 2) * (within + 10.0)
+
+
+def flapping(story: Story, seconds: float, silent: str) -> None:
+    """The broker comes and goes more often than hosts get time to be heard, for so long."""
+    until = story.now + seconds
+    while story.now < until:
+        cut_off(story, 10.0)
+        story.passing(20.0, silent=[silent])
+
+
+def test_a_broker_that_comes_and_goes_all_the_time_ends_no_wait_early_and_none_never() -> None:
+    story = at_work()
+    over = story.now + story.assigned("web-1").deadline + GRACE
+    flapping(story, over - story.now + GRACE, "web-1")
+    assert story.where("web-1") is HostState.WORKING
+    flapping(story, (MOST_ANEW + 1) * GRACE, "web-1")
+    assert story.rollout.hosts["web-1"].reason.startswith("no end of its step was reported in")
+
+
+def test_nor_does_the_wait_for_hosts_to_prepare() -> None:
+    story = Story(prepare_within=100.0)
+    story.deploy()
+    flapping(story, 100.0 + (MOST_ANEW + 1) * story.policy.unreachable_after, "web-2")
+    assert story.rollout.end is e.End.FAILED
+    assert "web-2" in story.rollout.reason
+
+
+def test_a_rollout_that_begins_after_much_of_that_gives_hosts_their_time_all_the_same() -> None:
+    story = Story()
+    flapping(story, 3600.0, "")
+    story.now += 1.0
+    story.deploy()
+    cut_off(story, 10.0)
+    assert story.passing(story.policy.unreachable_after - 1.0, silent=["web-2"]) == []
 
 
 @pytest.mark.parametrize("kind", ["prepare", "examine", "drain"])

@@ -264,7 +264,7 @@ class Engine:
         self._turned_at = now
         if deaf:
             return replace(self.view, deaf=True)
-        return replace(self.view, deaf=False, hears_since=now) if self.view.deaf or stood_still else self.view
+        return self.view.back(now) if self.view.deaf or stood_still else self.view
 
     def _answer(self) -> None:
         """Whoever asks does not wait behind the messages that came while no coordinator ran: there may be thousands."""

@@ -30,6 +30,7 @@ def view_moved(view: View, by: float) -> View:
         view,
         since=_later(view.since, by),
         hears_since=_later(view.hears_since, by),
+        came_back=tuple(at + by for at in view.came_back),
         last_seen={host: at + by for host, at in view.last_seen.items()},
     )
 

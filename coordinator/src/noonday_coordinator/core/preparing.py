@@ -45,7 +45,7 @@ def _away(state: State, view: View, rollout: Rollout, waiting: tuple[str, ...], 
     away = [
         host for host in waiting if not heard(view, rollout, host, now) and not _heard_once(state, view, rollout, host)
     ]
-    patient = not view.in_vain(0.0, rollout.policy.unreachable_after, now)
+    patient = not view.in_vain(rollout.started_at, rollout.policy.unreachable_after, now)
     if not away or patient or rollout.policy.offline == "wait":
         return []
     if rollout.policy.offline == "skip":

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from noonday_coordinator.core.events import Finding
+
+MOST_ANEW = 10
+"""Times that hosts get their patience anew in one wait: a broker that comes and goes prolongs none for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,12 @@ class View:
     """Whether it is cut off from the broker now."""
     hears_since: float = 0.0
     """When it was last cut off and came back; 0 when it never was."""
+    came_back: tuple[float, ...] = ()
+    """When it came back the last `MOST_ANEW` times."""
+
+    def back(self, now: float) -> View:
+        """After it was cut off."""
+        return replace(self, deaf=False, hears_since=now, came_back=(*self.came_back, now)[-MOST_ANEW:])
 
     def silent_for(self, host: str, now: float) -> float:
         """Seconds since the host was last heard, or since this coordinator listens."""
@@ -48,8 +57,12 @@ class View:
 
     def in_vain(self, deadline: float, patience: float, now: float) -> bool:
         """Whether a wait for hosts is over: `deadline` has passed, and they had `patience` seconds to tell this
-        coordinator what they did while there was none, or while it was cut off."""
-        return not self.deaf and now >= max(deadline, self.listens_since + patience)
+        coordinator what they did while there was none, or while it was cut off; that time begins anew with each such
+        return, but only so often."""
+        if self.deaf or now < deadline:
+            return False
+        often = len(self.came_back) == MOST_ANEW and self.came_back[0] >= deadline
+        return now >= self.listens_since + patience or (often and now >= deadline + MOST_ANEW * patience)
 
     @property
     def listens_since(self) -> float:
