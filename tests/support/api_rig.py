@@ -43,11 +43,13 @@ class Api:
     def delete(self, path: str, status: int = 200) -> Any:
         return self._json(self.http.delete(PREFIX + path, headers=self.headers), status)
 
-    def push(self, built: BuiltRelease, status: int = 200, archive: bytes | None = None, app: str = "web") -> Any:
+    def push(
+        self, built: BuiltRelease, status: int = 200, archive: bytes | None = None, app: str = "web", why: str = ""
+    ) -> Any:
         manifest = built.manifest.read_bytes()
         body = manifest + (built.archive.read_bytes() if archive is None else archive)
         headers = {**self.headers, MANIFEST_BYTES: str(len(manifest))}
-        reply = self.http.post(f"{PREFIX}/apps/{app}/releases", content=body, headers=headers)
+        reply = self.http.post(f"{PREFIX}/apps/{app}/releases", content=body, headers=headers, params={"why": why})
         return self._json(reply, status)
 
     def _json(self, reply: Any, status: int) -> Any:

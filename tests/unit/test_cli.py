@@ -271,9 +271,10 @@ def test_a_release_is_built_and_pushed_in_one_body(tmp_path: Path) -> None:
     build = ("release", "build", str(folder), "--version", "1.1.0", "--out", str(tmp_path), "--key", str(key), "--json")
     built = json.loads(noonday(FakeApi(), *build).stdout)
     api = full_api()
-    result = noonday(api, "release", "push", built["archive"])
+    result = noonday(api, "release", "push", built["archive"], "--why", "build 4711")
     assert result.exit_code == 0, said(result)
     request = api.requests[-1]
+    assert request.url.params["why"] == "build 4711"
     split = int(request.headers[m.MANIFEST_BYTES])
     assert request.content[:split] == Path(built["manifest"]).read_bytes()
     assert request.content[split:] == Path(built["archive"]).read_bytes()

@@ -15,8 +15,11 @@ from noonday_coordinator.api.app import make_app
 from noonday_coordinator.cli.main import main
 from noonday_coordinator.cli.session import Seams
 from noonday_coordinator.core import events as e
+from noonday_coordinator.core.commands import Push
 from noonday_coordinator.core.view import Judgement
 from noonday_shared.keys import SigningKey
+from noonday_shared.names import ReleaseRef
+from noonday_shared.release.manifest import ReleaseManifest
 from support.fake_clock import FakeClock
 from support.fake_engine import TOKEN, FakeEngine, close_context, make_context
 from support.into_app import IntoApp
@@ -138,3 +141,13 @@ def test_a_paused_rollout_goes_back_when_asked(fleet: Fleet) -> None:
     back = fleet.noonday("rollback", "web", "--yes", "--why", "slow")
     assert back.exit_code == 0, said(back)
     assert "slow" in fleet.noonday("history", "web").stdout
+
+
+def test_why_a_release_was_pushed_is_shown_with_it(fleet: Fleet) -> None:
+    manifest = ReleaseManifest(app="web", version="1.2.0")
+    ref = ReleaseRef(version="1.2.0", digest="e" * 64)
+    fleet.engine.submit(Push("web", ref, 1000, manifest, why="build 4711"), "alice")
+    for args in (("list", "web"), ("show", "web", "1.2.0")):
+        shown = fleet.noonday("release", *args)
+        assert "build 4711" in shown.stdout, said(shown)
+    assert "was pushed: build 4711." in fleet.noonday("history", "web").stdout

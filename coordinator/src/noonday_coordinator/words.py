@@ -77,8 +77,8 @@ def _outside(event: Outside) -> str:
             return f"{host} is to stay out of its load balancers{_because(why)}."
         case e.HostUndrained(host, why):
             return f"{host} may serve again{_because(why)}."
-        case e.ReleasePushed(app, release, size):
-            return f"{app} {release.version} ({release.digest[:8]}, {size} bytes) was pushed."
+        case e.ReleasePushed(app, release, size, _, why):
+            return f"{app} {release.version} ({release.digest[:8]}, {size} bytes) was pushed{_because(why)}."
         case e.ReleasePruned(app, release):
             return f"The archive of {app} {release.version} ({release.digest[:8]}) is no longer kept."
         case e.ReleaseUnblocked(app, release, why):

@@ -46,6 +46,15 @@ def test_releases_are_listed_newest_first_with_where_they_are_live(api: Api, she
     assert api.get("/apps/web/releases/1.0.0") == oldest
 
 
+def test_a_push_with_a_reason_is_kept_with_it(api: Api, shelf: Shelf) -> None:
+    pushed = api.push(shelf.build("1.0.0"), why="build 4711")
+    assert pushed["words"].endswith(" was pushed: build 4711.")
+    assert api.get("/apps/web/releases/1.0.0")["why"] == "build 4711"
+    (told,) = (one for one in api.get("/history")["events"] if one["kind"] == "release-pushed")
+    assert (told["words"], told["by"]) == (pushed["words"], "alice")
+    assert api.push(shelf.build("1.1.0"), 400, why="x" * 1001)["rule"]
+
+
 def test_pushing_the_same_again_is_no_news(api: Api, shelf: Shelf) -> None:
     built = shelf.build("1.0.0")
     api.push(built)

@@ -349,6 +349,7 @@ class ReleaseInfo(Reply):
     size: int = Field(description="bytes of the archive")
     pushed_at: float
     pushed_by: str
+    why: str = Field(default="", description="in the words of who pushed it")
     good: bool = Field(default=False, description="a rollout of it was completed")
     blocked: str = Field(default="", description="why it must not be rolled out; empty when it may")
     pruned: bool = Field(default=False, description="its archive is no longer kept; push it again to roll it out")

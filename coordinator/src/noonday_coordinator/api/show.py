@@ -121,6 +121,7 @@ def release(state: core.State, app: core.App, found: core.Release) -> m.ReleaseI
         size=found.size,
         pushed_at=found.pushed_at,
         pushed_by=found.pushed_by,
+        why=found.why,
         good=found.good,
         blocked=found.blocked,
         pruned=found.pruned,

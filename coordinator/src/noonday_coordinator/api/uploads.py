@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import IO, Annotated
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Header, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse
@@ -43,6 +43,7 @@ async def push(
     context: Ctx,
     by: Caller,
     manifest_bytes: Annotated[int, Header(alias=m.MANIFEST_BYTES, ge=1, le=LARGEST)],
+    why: Annotated[str, Query(max_length=1000, description="kept in the history")] = "",
 ) -> m.Pushed:
     """Take a release. The body is the signed manifest (as many bytes as the header says), then at once the archive.
 
@@ -51,7 +52,7 @@ async def push(
     # A refusal may come before the body has ended: uvicorn then reads on and drops the rest, so that the client, which
     # is still sending, sees the reason and not a broken connection.
     try:
-        return await _push(app, _Body(request.stream()), context, by, manifest_bytes)
+        return await _push(app, _Body(request.stream()), context, by, why, manifest_bytes)
     except ClientDisconnect as error:
         raise Temporary("The upload broke off.", next_action="push it again") from error
 
@@ -85,7 +86,7 @@ class _Body:
         return taken_now
 
 
-async def _push(app: str, body: _Body, context: Context, by: str, manifest_bytes: int) -> m.Pushed:
+async def _push(app: str, body: _Body, context: Context, by: str, why: str, manifest_bytes: int) -> m.Pushed:
     manifest = await body.read(manifest_bytes)
     keys = context.config.trusted_releases
     release = await run_in_threadpool(context.artifacts.check, manifest, keys)
@@ -93,18 +94,18 @@ async def _push(app: str, body: _Body, context: Context, by: str, manifest_bytes
     draft, file = context.artifacts.draft(release.size)
     try:
         await _receive(body, file, release.size)
-        records = await run_in_threadpool(_keep, app, draft, manifest, context, by)
+        records = await run_in_threadpool(_keep, app, draft, manifest, context, by, why)
     finally:
         draft.unlink(missing_ok=True)
     words = say_all(records) if records else f"{app} {release.version} was pushed before, with this content."
     return m.Pushed(app=app, version=release.version, digest=release.digest, new=bool(records), words=words)
 
 
-def _keep(app: str, draft: Path, manifest: bytes, context: Context, by: str) -> tuple[Record, ...]:
+def _keep(app: str, draft: Path, manifest: bytes, context: Context, by: str, why: str) -> tuple[Record, ...]:
     # One at a time: an archive that comes back must not be deleted by the push of another.
     with context.pushing:
         release = context.artifacts.put(draft, manifest, context.config.trusted_releases)
-        command = Push(app, release.ref, release.size, release.manifest, context.config.keep_releases)
+        command = Push(app, release.ref, release.size, release.manifest, context.config.keep_releases, why)
         records = context.submit(command, by)
         for known in context.engine.state.app(app).releases.values():
             if known.pruned:

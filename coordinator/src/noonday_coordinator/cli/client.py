@@ -64,13 +64,14 @@ class Client:
     def delete(self, path: str, model: type[M], query: Query | None = None) -> M:
         return self._call("DELETE", path, model, query=query)
 
-    def upload(self, path: str, model: type[M], manifest: bytes, archive: Path) -> M:
+    def upload(self, path: str, model: type[M], manifest: bytes, archive: Path, query: Query | None = None) -> M:
         """Send the signed manifest and the archive in one body; blocks for as long as the network needs."""
         size = len(manifest) + archive.stat().st_size
         headers = {MANIFEST_BYTES: str(len(manifest)), "Content-Length": str(size)}
         with self._failures(UPLOAD_WITHIN):
             reply = self._http.post(
                 path,
+                params=query,
                 content=_pieces(manifest, archive),
                 headers=headers,
                 timeout=httpx.Timeout(WITHIN, read=UPLOAD_WITHIN),

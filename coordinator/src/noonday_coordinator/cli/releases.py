@@ -11,6 +11,7 @@ from noonday_coordinator.cli import tables, words
 from noonday_coordinator.cli.client import part
 from noonday_coordinator.cli.output import Output
 from noonday_coordinator.cli.session import NoondayGroup, Session, connected, local
+from noonday_coordinator.cli.session import why as reason
 from noonday_shared.envelope import peek, read_envelope
 from noonday_shared.errors import BadInput
 from noonday_shared.keys import SigningKey
@@ -63,15 +64,16 @@ def build(out: Output, folder: Path, version: str, out_dir: Path, key_file: Path
 
 @release.command()
 @click.argument("archive", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
+@reason
 @connected
-def push(session: Session, archive: Path) -> None:
+def push(session: Session, archive: Path, why: str) -> None:
     """Give an archive to the coordinator.
 
     Sends FILE and the FILE.manifest beside it. May be repeated.
     """
     raw = _manifest_beside(archive)
     app = peek(read_envelope(raw, KIND), SignedRelease).app
-    pushed = session.client.upload(f"/apps/{part(app)}/releases", Pushed, raw, archive)
+    pushed = session.client.upload(f"/apps/{part(app)}/releases", Pushed, raw, archive, {"why": why} if why else None)
     session.out.document(pushed, pushed.words)
 
 

@@ -142,7 +142,7 @@ def _stranger(found: m.Stranger, now: float) -> str:
 def releases(value: m.Releases) -> RenderableType:
     if not value.releases:
         return text(f"No releases of {value.app}: noonday release build DIR --version V, noonday release push FILE")
-    made = table("version", "id", "size", "pushed", "by", "state", "live on", right=("size",))
+    made = table("version", "id", "size", "pushed", "by", "state", "live on", "why", right=("size",))
     for one in value.releases:
         made.add_row(
             text(one.version),
@@ -152,6 +152,7 @@ def releases(value: m.Releases) -> RenderableType:
             text(one.pushed_by),
             text(_release_state(one), BAD if one.blocked else GOOD if one.current else ""),
             text(", ".join(one.hosts) or "-"),
+            text(w.one_line(one.why) or "-"),
         )
     return made
 
@@ -174,7 +175,7 @@ def release(one: m.ReleaseInfo) -> RenderableType:
         ("id", one.id),
         ("sha256", one.digest),
         ("size", w.size(one.size)),
-        ("pushed", f"{w.at_day(one.pushed_at)} by {one.pushed_by}"),
+        ("pushed", f"{w.at_day(one.pushed_at)} by {one.pushed_by}{f': {w.one_line(one.why)}' if one.why else ''}"),
         ("state", _release_state(one)),
         ("live on", ", ".join(one.hosts) or "no host"),
         ("health", one.manifest.health or "as agent.toml says"),

@@ -106,6 +106,7 @@ class Push:
     size: int
     manifest: ReleaseManifest
     keep: int = 0
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,6 +172,7 @@ class ReleasePushed:
     release: ReleaseRef
     size: int
     manifest: ReleaseManifest
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

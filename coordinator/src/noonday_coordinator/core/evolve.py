@@ -119,9 +119,9 @@ def _app_event(
 ) -> State:
     app = state.app(event.app)
     match event:
-        case e.ReleasePushed(_, ref, size, manifest):
+        case e.ReleasePushed(_, ref, size, manifest, why):
             known = app.releases.get(ref.version, Release(ref, size, manifest, record.at, record.by))
-            release = replace(known, pushed_at=record.at, pushed_by=record.by, pruned=False)
+            release = replace(known, pushed_at=record.at, pushed_by=record.by, why=why, pruned=False)
             app = replace(app, releases=_put(app.releases, ref.version, release))
         case e.ReleasePruned(_, ref):
             release = replace(app.releases[ref.version], pruned=True)

@@ -93,6 +93,8 @@ class Release:
     """Whether a rollout of it was ever completed: only then do its errors count as known."""
     pruned: bool = False
     """Whether its archive is no longer kept."""
+    why: str = ""
+    """In the words of who pushed it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,7 +197,7 @@ def _push(state: State, command: c.Push) -> tuple[e.Event, ...]:
         raise refused("same-version-other-content", text, "build it under a new version")
     if known is not None and not known.pruned:
         return ()
-    pushed = e.ReleasePushed(command.app, command.release, command.size, command.manifest)
+    pushed = e.ReleasePushed(command.app, command.release, command.size, command.manifest, command.why)
     older = prunable(state, command.app, max(command.keep - 1, 1)) if command.keep else ()
     return (pushed, *(e.ReleasePruned(command.app, one) for one in older))
 
