@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from noonday_coordinator.core import commands as c
 from noonday_coordinator.core import events as e
 from noonday_coordinator.core.absorb import GRACE
 from noonday_coordinator.core.state import HostState
@@ -88,6 +89,20 @@ def test_a_host_that_takes_nothing_up_is_given_up_though_the_broker_comes_and_go
         story.passing(within / 2)
     assert story.where("web-1") is HostState.GOING_BACK, "its release went back"
     assert story.now <= began + (MOST + 2) * (within + 10.0)
+
+
+def test_a_person_who_has_it_try_again_loses_no_message_and_has_it_told_again_as_often() -> None:
+    story = Story(on_regression="ask")
+    story.deploy()
+    story.all_take()
+    for _ in range(2 * MOST):
+        story.takes("web-1", Outcome.REVERTED)
+        story.ask(c.Promote("web", "it may be the network"))
+        story.settle()
+        assert (story.moving(), story.on("web-1").told_again) == (["web-1"], 0)
+    cut_off(story)
+    story.passing(1.0)
+    assert story.on("web-1").told_again == 1
 
 
 def flapping(story: Story, seconds: float, silent: str) -> None:

@@ -19,6 +19,7 @@ def assign(
     *,
     previous: ReleaseRef | None,
     restart_for: str = "",
+    again: bool = False,
 ) -> list[Event]:
     """One assignment for each of `hosts`, numbered on from the greatest generation."""
     deadline = rollout.policy.prepare_within if goal is Goal.PREPARED else rollout.policy.host_within
@@ -34,6 +35,7 @@ def assign(
             deadline=max(deadline, 1.0),
             observe=rollout.kind != "reconcile",
             restart_for=restart_for,
+            again=again,
         )
         for number, host in enumerate(hosts, 1)
     ]

@@ -207,6 +207,8 @@ class Assigned:
     """Id of the rollout for which the host, its twin, restarts the app on the release that it serves."""
     stay: bool = False
     """What it serves stays: where it can't be proven it is left in service as it is, and said to be so."""
+    again: bool = False
+    """The same as before, which never reached the host in its whole time."""
 
 
 @dataclass(frozen=True, slots=True)

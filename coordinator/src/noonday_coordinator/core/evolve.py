@@ -97,9 +97,7 @@ def _host_event(state: State, record: e.Record, event: HostEvent) -> State:
 
 
 def _told(on_host: AppOnHost, at: float, event: e.Assigned) -> AppOnHost:
-    before = on_host.assigned
-    same = before is not None and replace(before, generation=event.generation) == event
-    again = on_host.told_again + 1 if same else 0
+    again = on_host.told_again + 1 if event.again else 0
     return replace(on_host, assigned=event, assigned_at=at, told_again=again, from_backup=False)
 
 

@@ -52,7 +52,7 @@ class AppOnHost:
     stands_since: float = 0.0
     """When it was last let in or taken out, went on to another phase, or its agent began anew."""
     told_again: int = 0
-    """How often in a row it was told the very same under a new number."""
+    """How often in a row it was told the same again, since that never reached it."""
     from_backup: bool = False
     """What it was told last is known from a backup: it may have been told more."""
 
