@@ -60,7 +60,7 @@ class SimulatedAgent(Mortal):
         self.host.doing = None
         self.host.agent()
         self.host.boot = max(self.host.boot + 1, int(self.host.local.now()))
-        self.alive = True
+        self.alive = self.host.tended = True
         self._seq = 0
         self._turn_at, self._look_at, self._send_at = now, now, now + SEND
         self.bus = MemoryBus(self._broker)
@@ -74,7 +74,7 @@ class SimulatedAgent(Mortal):
             self.bus.disconnect()
 
     def kill(self) -> None:
-        self.alive = False
+        self.alive = self.host.tended = False
         self._runner.abandon()
         self.doom = None
         self.host.changed = lambda: None

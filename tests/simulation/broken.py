@@ -73,7 +73,7 @@ def an_older_term_counts() -> list[Patch]:
 def a_restart_done_again() -> list[Patch]:
     """Rule 8: after a crash the app is restarted without a look whether it was already."""
 
-    def restart(self: Any, _attempt: object, *, recovered: bool) -> Result:
+    def restart(self: Any, _attempt: object) -> Result:
         self._parts.process.restart(10.0)
         return Done()
 

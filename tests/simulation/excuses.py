@@ -1,5 +1,6 @@
-"""What no software can notice is not held against us: a balancer that lies or has just forgotten, and a host that does
-what a replaced coordinator says, because it never heard of the one that replaced it."""
+"""What no software can notice is not held against us: a balancer that lies, has just forgotten, or forgot while nobody
+could tell it again, and a host that does what a replaced coordinator says, because it never heard of the one that
+replaced it."""
 
 from __future__ import annotations
 
@@ -8,18 +9,40 @@ from simulation.host import SimulatedHost
 from noonday_shared.clock import Clock
 
 MEND = 60.0
-"""Seconds in which a drain that a balancer forgot is to be noticed and told again."""
+"""Seconds in which a drain that a balancer forgot is to be noticed and told again, once anybody can."""
 
 
 class Excuses:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._until: dict[str, float] = {}
+        self._forgot: set[str] = set()
+        """Hosts whose balancer was not told anything since it forgot."""
+        self._mute_at: dict[str, float] = {}
+        """When a host's balancer could last not be told anything."""
         self._foreign: set[tuple[str, int, int]] = set()
 
     def excuse(self, host: SimulatedHost) -> None:
-        """Its balancer forgot what it was told."""
+        """Its balancer does not do what it was told."""
         self._until[host.name] = self._clock.now() + MEND
+
+    def forgot(self, host: SimulatedHost) -> None:
+        self.excuse(host)
+        self._forgot.add(host.name)
+
+    def told(self, host: SimulatedHost) -> None:
+        """Its agent let it in, or took it out."""
+        self._forgot.discard(host.name)
+
+    def look_on(self, host: SimulatedHost) -> None:
+        """Time went by. A balancer is told nothing while its host's agent is dead, or it does not answer."""
+        if not host.tended or not host.place.reachable:
+            self._mute_at[host.name] = self._clock.now()
+
+    def beyond_telling(self, host: SimulatedHost) -> bool:
+        """Whether its balancer forgot, and it is less than a minute since nobody could tell it again."""
+        mute_at = self._mute_at.get(host.name)
+        return host.name in self._forgot and mute_at is not None and self._clock.now() < mute_at + MEND
 
     def foreign(self, host: str, term: int, generation: int) -> None:
         """A replaced coordinator gave this order."""

@@ -65,10 +65,10 @@ class WatchedSteps(MortalSteps):
 
     watcher: SimulatedHost
 
-    def execute(self, journal: Journal, *, recovered: bool, now: float, cancelled: Callable[[], bool]) -> Result:
+    def execute(self, journal: Journal, *, now: float, cancelled: Callable[[], bool]) -> Result:
         self.watcher.doing = journal.attempt
         try:
-            return super().execute(journal, recovered=recovered, now=now, cancelled=cancelled)
+            return super().execute(journal, now=now, cancelled=cancelled)
         finally:
             if journal.attempt and journal.attempt.stage is self.watcher.fills_after:
                 self.watcher.fill()
@@ -102,6 +102,8 @@ class SimulatedHost(FakeHost):
         """The stage after which `fill` is called."""
         self.fill: Callable[[], None] = lambda: None
         self.powered = True
+        self.tended = False
+        """Whether an agent lives here."""
         self.boot = 0
         self.epoch = 0
         self.requests = 0.0

@@ -227,7 +227,7 @@ class Mishaps:
                 self._until(lasts, f"the balancer of {name} does what it was told", place.stop_lagging)
             case "balancer-forgets" if not place.lags:
                 self._world.tell("world", f"the balancer of {name} forgets what it was told")
-                self._world.rules.excuse(host)
+                self._world.rules.forgot(host)
                 place.forget()
             case "manager-gone" | "manager-hangs" if process.reachable:
                 process.hangs = HANGS if mishap.kind == "manager-hangs" else 0.0

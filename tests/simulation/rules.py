@@ -75,6 +75,8 @@ class Rules(Excuses):
 
     def noticed(self, host: SimulatedHost, effect: Effect) -> None:
         """An agent changed its host."""
+        if effect.kind in ("out", "in"):
+            self.told(host)
         if self.led_astray(host):
             self._undone(host)  # whoever is the coordinator may ask for the same again
             return
@@ -154,6 +156,7 @@ class Rules(Excuses):
             return
         self._next = now + 1.0
         for host in self._all:
+            self.look_on(host)
             if host.serves_well:
                 self._down_since.pop(host.name, None)
             elif host.out_cause in ("us", "operator"):
@@ -257,7 +260,7 @@ class Rules(Excuses):
     def _proven(self, host: SimulatedHost) -> None:
         if host.running in host.passed or not host.place.gets_requests or not host.process.up:
             return
-        if not self.excused(host):
+        if not self.excused(host) and not self.beyond_telling(host):
             raise Broken(f"rule 2: {host.name} gets requests with {host.running}, which passed no health check")
 
     def _ordered(self, host: SimulatedHost, state: State) -> None:

@@ -115,12 +115,12 @@ class MortalSteps(Steps):
     def live_on(self) -> None:
         self._doom = None
 
-    def execute(self, journal: Journal, *, recovered: bool, now: float, cancelled: Callable[[], bool]) -> Result:
+    def execute(self, journal: Journal, *, now: float, cancelled: Callable[[], bool]) -> Result:
         doom = getattr(self, "_doom", None)
         stage = journal.attempt.stage if journal.attempt else None
         if doom == (stage, False):
             raise Died
-        result = super().execute(journal, recovered=recovered, now=now, cancelled=cancelled)
+        result = super().execute(journal, now=now, cancelled=cancelled)
         if doom == (stage, True):
             raise Died
         return result

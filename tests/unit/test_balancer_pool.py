@@ -55,6 +55,24 @@ def test_it_gets_requests_as_long_as_one_of_them_sends_any() -> None:
     assert not pool.lets_in()
 
 
+def test_those_that_send_requests_are_told_to_stop_and_the_others_are_left_alone() -> None:
+    one, two, pool = _two()
+    one.maintenance = True
+    assert pool.hold_out()
+    assert (one.let_in, two.let_in) == (True, False)
+    assert not pool.hold_out()
+
+
+def test_one_that_can_not_be_asked_keeps_no_other_from_being_told_to_stop() -> None:
+    one, two, pool = _two()
+    one.reachable = False
+    assert pool.hold_out()
+    assert (one.let_in, two.let_in) == (True, False)
+    one.reachable = True
+    assert pool.hold_out()
+    assert not one.let_in
+
+
 def test_one_that_forgot_the_order_ends_the_idleness() -> None:
     one, _, pool = _two()
     pool.take_out()

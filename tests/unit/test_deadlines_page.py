@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from noonday_agent import check
+from noonday_agent import check, runner
 from noonday_agent import config as agent
 from noonday_agent.balancers.endpoint import _Handler
 from noonday_agent.config import Seconds as AgentSeconds
@@ -37,6 +37,7 @@ def _default_of(function: Callable[..., object], name: str) -> float:
 FIXED: dict[str, float] = {
     "for a byte of a release": Patience().stall,
     "for the load balancer to take the server out": Limits().of(Stage.DRAIN),
+    "between two looks whether a load balancer lets in what is held out": runner.HOLD_LOOK,
     "for the process manager to answer before the switch": Limits().of(Stage.SWITCH),
     "for old code, still seen after the restart, to vanish": Limits().settle_within,
     "for a silent client of an endpoint": _Handler.timeout,
@@ -62,6 +63,7 @@ TESTS = {
     "for one host's whole way to the new release": "test_the_deadline_of_the_assignment_ends_the_attempt",
     "for a hook, and all that it started": "test_a_hook_that_hangs_is_ended_with_all_that_it_started",
     "for the load balancer to take the server out": "test_every_stage_that_waits_ends_when_its_time_is_over",
+    "between two looks whether a load balancer lets in what is held out": "test_a_stranded_host_that_its_balancer",
     "for requests under way to end": "test_requests_that_do_not_end_are_waited_for_and_then_left_by_default",
     "for the process manager to answer before the switch": "test_every_stage_that_waits_ends_when_its_time_is_over",
     "for the app to stop and start": "test_a_restart_that_takes_too_long_ends_in_a_sentence",

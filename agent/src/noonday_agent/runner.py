@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from noonday_agent.core.after import about_to, after
+from noonday_agent.core.hold import holds_out, let_in_again
 from noonday_agent.core.journal import Attempt, Journal, Stage, Way
 from noonday_agent.core.limits import Limits
 from noonday_agent.core.reconcile import Facts, clock_set, must_ask, reconcile, recover
@@ -27,6 +28,9 @@ IDLE = 30.0
 
 STRANDED_LOOK = 1.0
 """Seconds between looks at an app that is out and not well, for as long as that lasts."""
+
+HOLD_LOOK = 2.0
+"""Seconds between two looks whether a load balancer lets in what we hold out."""
 
 CLOCK_SET = 5.0
 """Seconds; less is what a clock does that is kept right all the time."""
@@ -79,9 +83,9 @@ class AppRunner:
         self._unsaved: tuple[Attempt, Result] | None = None
         """What was executed and is not journalled yet, since the disk refused."""
         self._between = clock.now() - clock.monotonic()
+        self._hold_at = clock.monotonic()
         self._journal = file.load()
         attempt = self._journal.attempt
-        self._recovered = attempt is not None and attempt.begun
         has_hook = attempt is not None and steps.has_hook(attempt)
         self._keep(recover(self._journal, clock.now(), has_hook=has_hook))
 
@@ -122,6 +126,9 @@ class AppRunner:
         self._notice_clock()
         if self._unsaved is not None:
             return self._executed(*self._unsaved)
+        if self._hold_out():
+            with self._lock:
+                self._keep(let_in_again(self._journal, self._clock.now()))
         before = self._journal
         facts = self._facts(before)
         with self._lock:
@@ -131,19 +138,17 @@ class AppRunner:
             attempt = self._journal.attempt
             if attempt is None:
                 return IDLE
-            recovered = self._recovered and attempt.begun
-            self._recovered = False
             self._keep(about_to(self._journal))
             journal = self._journal
         if attempt.stage is Stage.RESTART:
             self._watcher.restarting()
         crashpoint(f"agent:before:{attempt.way}:{attempt.stage}")
-        result = self._steps.execute(
-            journal, recovered=recovered, now=self._clock.now(), cancelled=lambda: self._superseded(attempt)
-        )
+        result = self._steps.execute(journal, now=self._clock.now(), cancelled=lambda: self._cancelled(attempt))
         crashpoint(f"agent:after:{attempt.way}:{attempt.stage}")
         if self._leaving.is_set() and attempt.stage is Stage.PREPARE:
             return 0.0  # it was cut short by us, which says nothing of the release
+        if attempt.stage is Stage.WAIT_IDLE:
+            self._hold_at = self._clock.monotonic() + HOLD_LOOK  # it has just looked itself
         self._note(attempt, result)
         self._unsaved = (attempt, result)
         return self._executed(attempt, result)
@@ -177,6 +182,21 @@ class AppRunner:
         lets_in = self._steps.lets_in() if in_service is False else in_service
         shown = live.id or (str(live.path) if live.path else "")
         return Facts(frozenset(self._releases.prepared()), shown, in_service, lets_in)
+
+    def _hold_out(self) -> bool:
+        """Whether a load balancer had let in what we hold out, and was told again. Looks every `HOLD_LOOK` seconds."""
+        if not holds_out(self._journal) or self._clock.monotonic() < self._hold_at:
+            return False
+        again = self._steps.hold_out()
+        self._hold_at = self._clock.monotonic() + HOLD_LOOK
+        if again:
+            _log.warning("%s: a load balancer let the app in that is held out; it was told again", self._app)
+        return again
+
+    def _cancelled(self, attempt: Attempt) -> bool:
+        """Asked while a step takes its time, in which load balancers forget as at any other."""
+        self._hold_out()
+        return self._superseded(attempt)
 
     def _superseded(self, attempt: Attempt) -> bool:
         assignment = self._journal.assignment

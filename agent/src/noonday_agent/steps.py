@@ -29,9 +29,9 @@ class Steps:
         self._settings = settings
         self._parts = parts
 
-    def execute(self, journal: Journal, *, recovered: bool, now: float, cancelled: Callable[[], bool]) -> Result:
-        """`recovered`: the journal said that the stage began before this agent started. `cancelled`: whether
-        the time of what may be cut short is over: a fetch, a hook, and on the way forward the wait for a restart."""
+    def execute(self, journal: Journal, *, now: float, cancelled: Callable[[], bool]) -> Result:
+        """`cancelled`: whether the time of what may be cut short is over: a fetch, a hook, and on the way forward the
+        wait for a restart. It is asked again and again meanwhile, by the thread that called this."""
         attempt = journal.attempt
         if attempt is None:
             raise ValueError("there is no attempt to execute a stage of")
@@ -39,7 +39,7 @@ class Steps:
         over = cancelled if attempt.way is Way.FORWARD else _never
         try:
             with self._parts.patience.lasting_until(over):
-                return self._execute(journal, attempt, recovered=recovered, now=now, cancelled=cancelled)
+                return self._execute(journal, attempt, now=now, cancelled=cancelled)
         except NoondayError as error:
             return self._failure(attempt, error)
 
@@ -57,13 +57,15 @@ class Steps:
         except NoondayError:
             return None
 
+    def hold_out(self) -> bool:
+        """Tell load balancers that let it in to stop; whether there were any. Blocks as long as they do."""
+        return self._parts.pool.hold_out()
+
     def has_hook(self, attempt: Attempt) -> bool:
         """Whether the present stage is a hook, and the release has it."""
         return self._hook_file(attempt) is not None
 
-    def _execute(
-        self, journal: Journal, attempt: Attempt, *, recovered: bool, now: float, cancelled: Callable[[], bool]
-    ) -> Result:
+    def _execute(self, journal: Journal, attempt: Attempt, *, now: float, cancelled: Callable[[], bool]) -> Result:
         match attempt.stage:
             case Stage.PREPARE:
                 return self._prepare(journal, attempt, now, cancelled)
@@ -76,7 +78,7 @@ class Steps:
             case Stage.SWITCH:
                 return self._switch(attempt)
             case Stage.RESTART:
-                return self._restart(attempt, recovered=recovered)
+                return self._restart(attempt)
             case Stage.PROVE:
                 return self._prove(attempt)
             case Stage.WARM_UP:
@@ -139,6 +141,8 @@ class Steps:
 
     def _hindrances(self, attempt: Attempt) -> tuple[NoondayError, ...]:
         """What would stop the attempt in its middle, asked before its first change."""
+        if attempt.out_since:
+            return ()  # it was drained before, or may have been
         if attempt.way is Way.FORWARD:
             try:
                 self._parts.releases.check()
@@ -160,13 +164,13 @@ class Steps:
         if isinstance(processes, Again):
             return processes
         self._parts.releases.switch(attempt.destination)
-        return Done(tuple(sorted(processes)))
+        return Done(() if attempt.perhaps_restarted else tuple(sorted(processes)))
 
-    def _restart(self, attempt: Attempt, *, recovered: bool) -> Result:
+    def _restart(self, attempt: Attempt) -> Result:
         running = self._running(attempt)
         if isinstance(running, Again):
             return running
-        if recovered and running and not running & frozenset(attempt.before_restart):
+        if attempt.perhaps_restarted and running and not running & frozenset(attempt.before_restart):
             return Done()  # it was restarted before the agent died
         self._parts.process.restart(self._settings.restart_within)
         return Done()

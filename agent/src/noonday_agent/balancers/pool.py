@@ -38,6 +38,12 @@ class Pool:
         for each in self.balancers:
             each.take_out()
 
+    def hold_out(self) -> bool:
+        """Tell those that send new requests to stop; whether there were any. Who can't be asked or told is passed over,
+        for the next time. Never raises a `NoondayError`."""
+        told = [_told_again(each) for each in self.balancers]
+        return any(told)
+
     def idle(self) -> bool:
         """Whether it is out of all of them and nothing is under way. False again when one of them lets it back in."""
         return all(each.idle() for each in self.balancers)
@@ -82,6 +88,14 @@ class Pool:
 
     def _listeners(self) -> Iterator[Listener]:
         return (each for each in self.balancers if isinstance(each, Listener))
+
+
+def _told_again(balancer: Balancer) -> bool:
+    with suppress(NoondayError):
+        if balancer.in_service():
+            balancer.take_out()
+            return True
+    return False
 
 
 def _words(balancer: Balancer) -> str:

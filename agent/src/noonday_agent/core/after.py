@@ -86,7 +86,8 @@ def _again(
     waited = now - attempt.stage_since
     if _overdue(journal, attempt, now):
         return turn_back(_timed(journal, attempt, now), attempt, _late(attempt, now - attempt.started_at, trouble), now)
-    if waited < limits.of(attempt.stage) or attempt.way is Way.STRANDED:
+    for_ever = attempt.way is Way.STRANDED and attempt.stage is not Stage.WAIT_IDLE
+    if waited < limits.of(attempt.stage) or for_ever:
         return _waiting(journal, replace(attempt, good=0), trouble)
     if attempt.stage is Stage.WAIT_IDLE and (limits.on_busy == "proceed" or attempt.way not in _BY_CHOICE):
         return _next(journal, attempt, now)

@@ -69,7 +69,8 @@ class Way(StrEnum):
     BACK = "back"
     """DRAIN to CONFIRM, to `previous`, without hooks."""
     STRANDED = "stranded"
-    """Out, and neither release is well: what is left of the way back, then PROVE to CONFIRM, all without a deadline."""
+    """Out, and neither release is well: what is left of the way back, then PROVE to CONFIRM. Without a deadline, except
+    for requests that are waited for before a restart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,10 @@ class Attempt:
     """Id of the release to go back to, or the path `current` pointed to; empty when there is none."""
     begun: bool = False
     """A stage of `ONCE` began under this entry; if the agent finds it so at its start, it doesn't know how it ended."""
+    perhaps_restarted: bool = False
+    """The agent died in the restart: whether it was ordered is told by the app's processes."""
+    let_in: int = 0
+    """How often a balancer sent requests again before the restart, after it was told to stop."""
     switched: bool = False
     """`current` was moved in this attempt, or may have been."""
     home: bool = False

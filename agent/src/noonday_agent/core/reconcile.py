@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from noonday_agent.core.hold import drained_anew
 from noonday_agent.core.journal import HOOKS, Attempt, Journal, Stage, Way
 from noonday_agent.core.ways import begin, finish, turn_back
 from noonday_shared.errors import Trouble
@@ -54,8 +55,9 @@ def reconcile(journal: Journal, facts: Facts, now: float) -> Journal:
 
 
 def recover(journal: Journal, now: float, *, has_hook: bool) -> Journal:
-    """The journal as an agent that just started should read it: a hook that was under way is never run twice, and what
-    the present stage waits for gets its time anew, since nobody looked meanwhile.
+    """The journal as an agent that just started should read it: a hook that was under way is never run twice, what
+    the present stage waits for gets its time anew, since nobody looked meanwhile, and before a restart the app is
+    drained once more.
 
     `has_hook`: whether the release has one for the present stage. Where it has none, nothing was under way.
     """
@@ -64,7 +66,8 @@ def recover(journal: Journal, now: float, *, has_hook: bool) -> Journal:
         return journal
     if not attempt.begun or attempt.stage not in HOOKS or not has_hook:
         # A clock that was put back while no agent looked must not give the whole attempt more time than it has.
-        return replace(journal, attempt=replace(attempt, stage_since=now, started_at=min(attempt.started_at, now)))
+        known = replace(attempt, stage_since=now, started_at=min(attempt.started_at, now))
+        return drained_anew(replace(journal, attempt=known), now)
     text = f"The agent died while the hook {attempt.stage} ran, so how it ended is not known; it is not run twice."
     trouble = Trouble("hook-interrupted", attempt.stage, text, "look at what the hook did, then deploy again")
     return turn_back(journal, attempt, trouble, now)

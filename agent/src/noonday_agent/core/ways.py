@@ -18,7 +18,7 @@ STAGES: dict[Way, tuple[Stage, ...]] = {
     Way.RESUME: (Stage.WARM_UP, Stage.RETURN, Stage.CONFIRM),
     Way.RENEW: (Stage.DRAIN, Stage.WAIT_IDLE, Stage.SWITCH, Stage.RESTART, *_ARRIVE),
     Way.BACK: (Stage.DRAIN, Stage.WAIT_IDLE, Stage.SWITCH, Stage.RESTART, *_ARRIVE),
-    Way.STRANDED: (Stage.DRAIN, Stage.SWITCH, Stage.RESTART, *_ARRIVE),
+    Way.STRANDED: (Stage.DRAIN, Stage.WAIT_IDLE, Stage.SWITCH, Stage.RESTART, *_ARRIVE),
 }
 
 
@@ -81,7 +81,8 @@ def turn_back(journal: Journal, attempt: Attempt, why: Trouble, now: float) -> J
         case Way.RENEW if attempt.switched:
             return _strand(journal, attempt, why, now)  # there is no other release that would be better
         case Way.FORWARD | Way.LEAVE | Way.RENEW:
-            return _go_back(journal, replace(attempt, way=Way.BACK, why=why), why, now)
+            back = replace(attempt, way=Way.BACK, why=why, perhaps_restarted=False)
+            return _go_back(journal, back, why, now)
 
 
 def _is_to_stay(journal: Journal) -> bool:
@@ -140,7 +141,8 @@ def _strand(journal: Journal, attempt: Attempt, why: Trouble, now: float) -> Jou
     trouble = Trouble("stranded", why.step, text, why.next_action or "mend the app, see its log; then noonday hosts")
     if attempt.way is not Way.BACK or not attempt.switched:
         return finish(replace(journal, out_by_us=True), Outcome.FAILED, trouble)  # `reconcile` looks at what is live
-    stranded = replace(attempt, way=Way.STRANDED, why=trouble, before_restart=())
+    before = attempt.before_restart if attempt.perhaps_restarted else ()
+    stranded = replace(attempt, way=Way.STRANDED, why=trouble, before_restart=before)
     moved = move(journal, stranded, Stage.DRAIN, now)
     assignment = journal.assignment
     if assignment and assignment.generation != attempt.generation:
