@@ -2,7 +2,7 @@
 
 Rules 1 to 8 are those of the design; 9 to 15 are what users would call wedged or lost.
 
-1. At most `max_unavailable` hosts are out because of us, and the last one in service is never drained.
+1. At most `max_unavailable` hosts are out because of us, and the last one in service that is well is never drained.
 2. A host gets requests only with a release that passed its health check after its last start by us.
 3. A release that was rolled back is not rolled out again until a person says so.
 4. No rollout waits for ever: it ends, or asks a person, within its deadlines, and each end and question has a reason.

@@ -386,7 +386,7 @@ def test_the_last_host_in_service_keeps_even_a_bad_release() -> None:
     assert story.moving() == []
     (ended,) = only(story.passing(100.0), e.RolloutEnded)
     assert ended.end is e.End.FAILED
-    assert "web-1 is the last host in service, so it keeps 1.1.0" in ended.reason
+    assert "web-1 is the last host that serves well, so it keeps 1.1.0" in ended.reason
 
 
 def test_hosts_that_are_out_for_reasons_of_their_own_do_not_keep_a_bad_release_in_service() -> None:

@@ -44,6 +44,6 @@ def test_hosts_that_are_all_silent_are_given_up_as_that_and_go_back_once_they_ar
 def test_the_last_one_that_is_heard_keeps_what_it_has() -> None:
     story = aborted()
     (ended,) = only(story.passing(100.0, silent=["web-2", "web-3"]), e.RolloutEnded)
-    assert "web-1 is the last host in service, so it keeps 1.1.0" in ended.reason
+    assert "web-1 is the last host that serves well, so it keeps 1.1.0" in ended.reason
     story.passing(1.0, silent=["web-2", "web-3"])
     assert story.assigned("web-1").release == NEW

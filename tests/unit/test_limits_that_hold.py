@@ -13,7 +13,7 @@ from noonday_coordinator.core.plan import plan_deploy
 from noonday_coordinator.core.state import HostState
 from noonday_shared.errors import BadInput
 from noonday_shared.messages import Outcome
-from support.story import NEW, Story, only, policy
+from support.story import NEW, OLD, Story, only, policy
 
 
 @pytest.mark.parametrize(
@@ -159,6 +159,26 @@ def test_a_silent_host_counts_as_one_that_serves_when_its_group_goes_back() -> N
     story.rollback()
     assert story.where("web-4") is HostState.GOING_BACK
     assert story.where("web-1") is HostState.SERVING, "it may serve, and the rest of its group is out"
+
+
+def test_a_host_that_may_be_about_to_leave_serves_until_then_so_it_needs_room_to_be_taken_out() -> None:
+    story = racks(max_unavailable=2, group_limit=1)
+    story.deploy()
+    for name in story.names:
+        story.takes(name, prepared=(NEW.id, OLD.id))
+    for name in ("web-1", "web-4", "web-2", "web-5", "web-3"):
+        story.takes(name)
+    assert story.rollout.end is e.End.DONE
+    story.report("web-4", in_service=False)
+    story.rollback()
+    assert story.rollout.waves[0] == ("web-4", "web-1")
+    assert story.moving() == ["web-4"], "web-1 serves, and of its rack one may be out"
+    for name in story.names:
+        if name != "web-4":
+            story.takes(name)
+    assert story.moving() == ["web-4"]
+    story.takes("web-4")
+    assert story.moving() == ["web-1"]
 
 
 def test_a_host_without_the_label_is_named_before_anything_begins() -> None:

@@ -56,8 +56,8 @@ def _half_rolled(state: State, rollout: Rollout, host: str) -> bool:
 def _stuck(
     state: State, view: View, rollout: Rollout, previous: ReleaseRef, touched: list[str], now: float
 ) -> list[Event]:
-    """The only host in service has the release that should go: after a host's whole time a person has to look. Where
-    nobody is heard, they are told to go back once they are, one after the other."""
+    """The only host that serves well has the release that should go: after a host's whole time a person has to look.
+    Where nobody is heard, they are told to go back once they are, one after the other."""
     since = rollout.last_move
     if not view.in_vain(since + rollout.policy.host_within, rollout.policy.unreachable_after, now):
         return []
@@ -69,8 +69,8 @@ def _stuck(
             for host in silent
         )
         return [*told, *judged]
-    why = f"{rollout.reason} {touched[0]} is the last host in service, so it keeps {rollout.release}: mend the others"
-    return [RolloutEnded(rollout.id, End.FAILED, why)]
+    last = f"{touched[0]} is the last host that serves well, so it keeps {rollout.release}: mend the others"
+    return [RolloutEnded(rollout.id, End.FAILED, f"{rollout.reason} {last}")]
 
 
 def _ended(rollout: Rollout) -> RolloutEnded:

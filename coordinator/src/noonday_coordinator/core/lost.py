@@ -7,7 +7,7 @@ Such a host may come back at any moment and do what it was told last, so nothing
 from __future__ import annotations
 
 from noonday_coordinator.core.restored import is_stale
-from noonday_coordinator.core.room import BUSY, counted, heard, in_mid_step, limit_of, out
+from noonday_coordinator.core.room import BUSY, counted, heard, in_mid_step, in_the_way, limit_of
 from noonday_coordinator.core.state import AppOnHost, HostState, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_shared.messages import Goal, Outcome
@@ -63,8 +63,8 @@ def held_back(state: State, view: View, host: str, app: str, now: float) -> str:
 
 
 def others_out(state: State, view: View, rollout: Rollout, host: str, now: float) -> str:
-    """Who else is out, as in 'web-3 is out of service'; empty when nobody is."""
-    return ", ".join(f"{name} {why}" for name, why in out(state, view, rollout, now).items() if name != host)
+    """Who else is out or ill, as in 'web-3 is out of service'; empty when nobody is."""
+    return ", ".join(f"{name} {why}" for name, why in in_the_way(state, view, rollout, now).items() if name != host)
 
 
 def _may_return(state: State, view: View, rollout: Rollout, host: str, now: float) -> bool:
@@ -76,10 +76,10 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
     on_hosts = {name: state.hosts[name].app(rollout.app) for name in names if name in state.hosts}
     serving = {name for name in on_hosts if _stays_in(state, view, rollout, name, now)}
     limit, missing = limit_of(rollout), sum(_uses_room(state, view, rollout, name, now) for name in on_hosts)
+    well = {name for name in serving if on_hosts[name].serves_well}
     if not on_hosts[host].in_service:
-        others = bool(serving - {host}) or len(on_hosts) == 1
+        others = bool(well - {host}) or len(on_hosts) == 1
         return (others and missing <= limit) or _stays_out(rollout, on_hosts[host], now)
-    spare = len(serving) - (len(on_hosts) > 1)  # one stays in service
     waiting = [
         name
         for name in rollout.members
@@ -87,7 +87,10 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
         and (rollout.hosts[name].state in (HostState.LOST, HostState.FAILED) or _would_change(on_hosts[name]))
         and not is_taken(on_hosts[name])
     ]
-    return host in waiting[: max(min(limit - missing, spare), 0)]
+    # Those whose apps are ill lose nothing. Of the others one stays in service, where there are more.
+    spare = [name for name in waiting if name in well][: max(len(well) - (len(on_hosts) > 1), 0)]
+    may_go = [*(name for name in waiting if on_hosts[name].ill), *spare]
+    return host in may_go[: max(limit - missing, 0)]
 
 
 def _uses_room(state: State, view: View, rollout: Rollout, host: str, now: float) -> bool:

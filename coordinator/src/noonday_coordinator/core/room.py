@@ -24,38 +24,41 @@ def limit_of(rollout: Rollout) -> int:
 
 
 def may_move(state: State, view: View, rollout: Rollout, waiting: Iterable[str], now: float) -> list[str]:
-    """Hosts that may be taken out now, in the given order. One that is out already costs no capacity; one that is
-    silent is waited for, since nobody knows when it would begin."""
-    limit = limit_of(rollout)
-    busy = _busy(state, view, rollout, now)
+    """Hosts that may be taken out now, in the given order. One that is out already costs no capacity, and one whose app
+    is not well serves nobody; one that is silent is waited for, since nobody knows when it would begin."""
+    limit, busy = limit_of(rollout), _busy(state, view, rollout, now)
     missing = set(out(state, view, rollout, now))
+    well = _serving_well(state, view, rollout, now)
     chosen: list[str] = []
     for host in waiting:
         if busy >= limit:
             break
-        free = len(missing) < limit and _group_has_room(state, rollout, host, missing)
-        if heard(view, rollout, host, now) and (host in missing or free):
+        others = missing - {host}  # one that is only about to leave serves until then, so it needs room as well
+        room = len(others) < limit and _group_has_room(state, rollout, host, others)
+        free = room and not _is_last(state, view, rollout, host, well, now)
+        if heard(view, rollout, host, now) and (free or not _in_service(state, rollout, host)):
             chosen.append(host)
             missing.add(host)
+            well.discard(host)
             busy += 1
     return chosen
 
 
 def may_go_back(state: State, view: View, rollout: Rollout, touched: Iterable[str], now: float) -> list[str]:
     """As `may_move` for the way back: hosts that are out for reasons of their own don't keep a bad release in service,
-    but the last host in service stays there."""
+    but the last host that serves well stays there."""
     limit = limit_of(rollout)
     busy = set(rollout.in_state(*BUSY))
     count = _busy(state, view, rollout, now)
-    serving = {host for host in counted(state, rollout) if serves(state, view, rollout, host, now)}
+    well = _serving_well(state, view, rollout, now)
     chosen: list[str] = []
     for host in touched:
-        alone = not serving - {host} and len(counted(state, rollout)) > 1
         # One that is silent may serve all the same, and take the word up at any moment.
-        may_serve = host in state.hosts and state.hosts[host].app(rollout.app).in_service
+        may_serve = _in_service(state, rollout, host)
+        alone = _is_last(state, view, rollout, host, well, now)
         if count < limit and (not may_serve or (not alone and _group_has_room(state, rollout, host, busy))):
             chosen.append(host)
-            serving.discard(host)
+            well.discard(host)
             busy.add(host)
             count += 1
     return chosen
@@ -133,9 +136,20 @@ def heard(view: View, rollout: Rollout, host: str, now: float) -> bool:
     return view.silent_for(host, now) <= rollout.policy.unreachable_after
 
 
+def in_the_way(state: State, view: View, rollout: Rollout, now: float) -> dict[str, str]:
+    """Hosts for which nobody else may be taken out, and why: those that are out, and the ill ones where at most one
+    serves well."""
+    missing = out(state, view, rollout, now)
+    if len(_serving_well(state, view, rollout, now)) > 1:
+        return missing
+    there = (host for host in counted(state, rollout) if host not in missing)
+    ill = (host for host in there if state.hosts[host].app(rollout.app).ill)
+    return missing | dict.fromkeys(ill, "is in service, but its app is not well")
+
+
 def held_up(state: State, view: View, rollout: Rollout, now: float) -> str:
-    """Who is out, so that nobody else may be taken out, as in 'web-3 is out of service'; empty when nobody is."""
-    return ", ".join(f"{host} {why}" for host, why in out(state, view, rollout, now).items())
+    """Who is in the way of the next drain, as in 'web-3 is out of service'; empty when nobody is."""
+    return ", ".join(f"{host} {why}" for host, why in in_the_way(state, view, rollout, now).items())
 
 
 def _why_out(state: State, view: View, rollout: Rollout, host: str, now: float) -> str:
@@ -149,6 +163,24 @@ def _why_out(state: State, view: View, rollout: Rollout, host: str, now: float) 
     if enrolled.app(rollout.app).in_service:
         return "is about to leave"
     return "is out of service"
+
+
+def _serving_well(state: State, view: View, rollout: Rollout, now: float) -> set[str]:
+    """Hosts that serve, with an app that passes its own health check. A balancer without one lets requests in to others
+    too."""
+    found = (host for host in counted(state, rollout) if serves(state, view, rollout, host, now))
+    return {host for host in found if state.hosts[host].app(rollout.app).serves_well}
+
+
+def _is_last(state: State, view: View, rollout: Rollout, host: str, well: set[str], now: float) -> bool:
+    """Whether nobody would serve well without this one; nobody does with one that is ill, as far as is known."""
+    if well - {host} or len(counted(state, rollout)) <= 1:
+        return False
+    return not (heard(view, rollout, host, now) and host in state.hosts and state.hosts[host].app(rollout.app).ill)
+
+
+def _in_service(state: State, rollout: Rollout, host: str) -> bool:
+    return host in state.hosts and state.hosts[host].app(rollout.app).in_service
 
 
 def _group_has_room(state: State, rollout: Rollout, host: str, missing: Iterable[str]) -> bool:

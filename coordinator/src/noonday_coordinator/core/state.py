@@ -64,6 +64,11 @@ class AppOnHost:
     def serves_well(self) -> bool:
         return self.report is not None and self.report.in_service is True and self.report.healthy is True
 
+    @property
+    def ill(self) -> bool:
+        """Whether its app is known to fail its own health check, in service or not."""
+        return self.report is not None and self.report.healthy is False
+
 
 @dataclass(frozen=True, slots=True)
 class Host:

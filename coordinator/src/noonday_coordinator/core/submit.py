@@ -167,19 +167,29 @@ def _drain(state: State, view: View, name: str, now: float, why: str) -> tuple[e
         if rollout is not None and name in rollout.members:
             text = f"{name} is part of {rollout.id} ({app} {rollout.release.version}), which is {rollout.stage}"
             raise refused("rollout-under-way", text, f"noonday abort {app}, or wait")
-        # Its report lags: a host that was just drained, or that is silent, can't be counted on.
-        others = [
-            one
-            for one in state.hosts.values()
-            if one.name != name and one.app(app).in_service and not one.drained_by
-            if view.silent_for(one.name, now) <= SILENT
-        ]
-        if host.app(app).in_service and not others:
-            raise refused("last-in-service", f"{name} is the last host of {app} in service", "noonday hosts")
+        last = _last(state, view, host, app, now)
+        if last:
+            raise refused("last-in-service", f"{name} is {last}", "noonday hosts")
         if host.app(app).serves_well and state.returns_to(name, app) is None:
             text = f"{name} serves a {app} that Noonday did not release, so it could not let it back in"
             raise refused("not-released", text, f"drain it at the load balancer, or release {app} first")
     return (e.HostDrained(name, why),)
+
+
+def _last(state: State, view: View, host: Host, app: str, now: float) -> str:
+    """As in 'the last host of web in service'; empty when others serve, or this one does not."""
+    others = [
+        one.app(app)
+        for one in state.hosts.values()
+        # Its report lags: a host that was just drained, or that is silent, can't be counted on.
+        if one.name != host.name and one.app(app).in_service and not one.drained_by
+        if view.silent_for(one.name, now) <= SILENT
+    ]
+    if host.app(app).in_service and not others:
+        return f"the last host of {app} in service"
+    if host.app(app).serves_well and not any(one.serves_well for one in others):
+        return f"the last host of {app} in service that is well"
+    return ""
 
 
 def _remove(state: State, name: str, why: str) -> tuple[e.Event, ...]:
