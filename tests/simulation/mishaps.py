@@ -71,8 +71,8 @@ class Mishaps:
             agent.host.local.offset = 0.0
         self._world.coordinator.doom = None
         self._world.coordinator.local.offset = 0.0
-        for over in list(self._healing.values()):
-            over()
+        while self._healing:  # a coordinator that was replaced wakes up, and is to be found as well
+            next(iter(self._healing.values()))()
 
     def died(self, who: SimulatedAgent | SimulatedCoordinator, where: str) -> None:
         """A process died by itself, as `Died` said; it is started again."""
