@@ -66,6 +66,27 @@ def shown_trouble(report: object) -> str:
     return str(getattr(report, "trouble", ""))
 
 
+def test_a_balancer_that_lets_in_what_warms_up_is_told_again(fleet: Fleet) -> None:
+    """As one without a health check does at a reload."""
+    canary, version = fleet.host("web-1"), fleet.push()
+    canary.web.behave(version)
+    rollout = fleet.begin(version)
+    eventually(lambda: fleet.told("web-1").phase == "warming-up", what="the warm-up")
+    for order in ("disable health web/web-1", "set server web/web-1 health up", "set server web/web-1 state ready"):
+        fleet.haproxy.ask(order)
+    try:
+        said = "web: a load balancer let the app in that is held out; it was told again"
+        eventually(lambda: said in canary.agent_log(), what="the agent's word of it")
+        eventually(lambda: fleet.places()["web-1"].startswith("DRAIN"), what="web-1 out again")
+        canary.web.behave()
+        assert fleet.ended(rollout).end == "done"
+    finally:
+        canary.web.behave()
+        fleet.haproxy.ask("enable health web/web-1")
+    assert canary.web.starts.count(version) == 1
+    assert fleet.in_service() == {"web-1", "web-2"}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
