@@ -36,8 +36,9 @@ class Sums(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """`start`: the rollout's, in seconds since the epoch. `onset`: seconds after it from which something is wrong; a
-    rollback before it is no success. 0 where nothing is wrong with the release."""
+    """`windows`: those of the examine; `longer`: what would come if it went on. `start`: the rollout's, in seconds
+    since the epoch. `onset`: seconds after it from which something is wrong; a rollback before it is no success. 0
+    where nothing is wrong with the release."""
 
     trial: Trial
     windows: Sequence[Window]
@@ -45,6 +46,7 @@ class Case:
     lines: Callable[[Window, str], Sequence[Alert]] = field(repr=False)
     """The alerts of one host in one window."""
     onset: float = 0.0
+    longer: Sequence[Window] = ()
     older: Sequence[Alert] = field(default=(), repr=False)
     """Alerts that the catalogue knows, whether or not the windows before the rollout show them."""
 
@@ -56,7 +58,7 @@ class Case:
     def levels(self) -> Mapping[str, str]:
         """Of each kind of record, by key."""
         found = {key: entry.level for key, entry in self.trial.catalogue.entries.items()}
-        for window in (*self.trial.before, *self.windows):
+        for window in (*self.trial.before, *self.windows, *self.longer):
             found.update((one.key, one.level) for one in window.templates)
         return found
 
@@ -86,3 +88,8 @@ class Case:
             *self.older,
             *(alert for window in before for host in window.hosts for alert in self.lines(window, host)),
         ]
+
+
+def parted(windows: Sequence[Window], at: float) -> tuple[Sequence[Window], Sequence[Window]]:
+    """Those that end by this instant, and those after it."""
+    return [one for one in windows if one.ends <= at], [one for one in windows if one.ends > at]

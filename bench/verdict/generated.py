@@ -6,9 +6,9 @@ import random
 from collections.abc import Sequence
 from hashlib import blake2b
 
-from bench.verdict.case import Alert, Case
+from bench.verdict.case import Alert, Case, parted
 from bench.verdict.known import Known
-from bench.verdict.scenarios import Scenario
+from bench.verdict.scenarios import LONGEST, Scenario
 from bench.verdict.world import START, Knobs, known_kinds, make_world
 from noonday_coordinator.statistics.spending import band_of
 from noonday_coordinator.verdict.catalogue import Catalogue
@@ -27,7 +27,7 @@ class Generator:
         knobs = Knobs(
             seed=luck,
             per_minute=scenario.per_minute,
-            length=scenario.length,
+            length=max(scenario.length, LONGEST),
             weight=scenario.weight,
             history=HISTORY,
         )
@@ -35,7 +35,9 @@ class Generator:
         world = make_world(knobs, fault)
         windows = [_skewed(window, scenario.skew) for window in world.windows]
         lines = _Lines(world.trial.before, windows, luck)
-        return Case(world.trial, windows, START, lines, scenario.onset(fault), _older(world.trial.catalogue))
+        now, longer = parted(windows, START + scenario.length)
+        older = _older(world.trial.catalogue)
+        return Case(world.trial, now, START, lines, scenario.onset(fault), longer, older)
 
 
 def _older(catalogue: Catalogue) -> list[Alert]:

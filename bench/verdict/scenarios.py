@@ -10,6 +10,8 @@ from bench.verdict.known import Known, changed, reworded
 from bench.verdict.world import Fault, Kind, error_kind
 
 FALSE_ALARMS = 0.01
+LONGEST = 1800.0
+"""Seconds of an examine that goes on, in doubt or on hold: three times the usual one."""
 Faulty = Callable[[Known, random.Random], Fault]
 
 
@@ -44,6 +46,7 @@ class Scenario:
     """Played as often as clean rollouts are, not as seldom as faults."""
     per_minute: float = 50.0
     length: float = 600.0
+    """Seconds of the examine."""
     weight: float = 1.0
     skew: float = 0.0
     as_json: bool = False

@@ -16,7 +16,8 @@ from bench.verdict.ours import NAME
 from bench.verdict.tally import Tally
 
 COLUMNS = (
-    "scenario", "input", "who", "n", "rolled back", "held", "promoted", "undecided", "median s", "p90 s", "bar", "",
+    "scenario", "input", "who", "n", "rolled back", "held", "promoted", "undecided", "median s", "p90 s", "longer",
+    "bar", "",
 )  # fmt: skip
 
 

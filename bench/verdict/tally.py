@@ -48,6 +48,11 @@ class Tally:
         return found[math.ceil(0.9 * len(found)) - 1] if found else math.nan
 
     @property
+    def longer(self) -> int:
+        """Rollouts of which the examine went on beyond its time."""
+        return sum(outcome.longer > 0 for _, outcome in self.outcomes)
+
+    @property
     def cpu(self) -> float:
         """Seconds of judging a rollout, in the middle."""
         return statistics.median(outcome.cpu for _, outcome in self.outcomes) if self.outcomes else 0.0
@@ -70,7 +75,8 @@ class Tally:
         counts[0] += f" (+{ends['too early']} too early)" if ends["too early"] else ""
         bar = "" if self.who != NAME else f"none: {self.spared}" if self.spared else str(self.scenario.bar)
         mark = {True: "reached", False: "MISSED", None: ""}[self.reached]
-        return [self.scenario.name, self.input, self.who, str(self.n), *counts, *seconds, bar, mark]
+        longer = str(self.longer) if self.who == NAME else ""
+        return [self.scenario.name, self.input, self.who, str(self.n), *counts, *seconds, longer, bar, mark]
 
     def as_json(self) -> dict[str, Any]:
         """Every outcome, for those who want to check."""
@@ -90,6 +96,7 @@ class Tally:
                     "seed": seed,
                     "ending": one.ending,
                     "seconds": one.seconds if math.isfinite(one.seconds) else None,
+                    "longer": one.longer,
                     "reason": one.reason,
                 }
                 for seed, one in self.outcomes

@@ -17,7 +17,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.verdict.case import Alert, Case
+from bench.verdict.case import Alert, Case, parted
 from bench.verdict.changes import Changes, garbage
 from bench.verdict.day import Day, Request, read_day
 from bench.verdict.scenarios import Scenario
@@ -40,8 +40,8 @@ HISTORY = 1800
 COARSE, FINE = 30, 10
 _BEFORE = range(-HISTORY + COARSE, 1, COARSE)
 COPIES = 5
-LONGEST = {1: 1200, COPIES: 960}
-"""Seconds of a rollout, by the number of copies: what hosts on the old release do is counted once for all scenarios."""
+LONGEST = 1230
+"""Seconds of a rollout, also of one that is held or in doubt: with what was before, as long as the day is."""
 _AT_LEAST = 30.0
 """Requests a minute and host from which on the day runs in several copies."""
 _SIGNER = Signer(most=400_000)
@@ -85,7 +85,7 @@ class _Base:
         self._day = day
         self._seed = seed
         self._weight = weight
-        self._length = LONGEST[copies]
+        self._length = LONGEST
         self._arrivals = list(self._arrive(copies))
         self._old = self._lines(Fault(), HOSTS, random.Random(seed))
         self._told = {host: self._tell(host, self._old[host], Fault()) for host in HOSTS}
@@ -97,7 +97,7 @@ class _Base:
         chance = random.Random(f"{scenario.name} {self._seed}")
         lines = self._lines(fault, hit, chance, new=CANARY, as_json=scenario.as_json)
         if fault.garbage:
-            for second in range(0, round(scenario.length), FINE):
+            for second in range(0, self._length, FINE):
                 lines[CANARY].records[second].extend(garbage(fault.garbage, chance))
         told = {**self._told, **{host: self._tell(host, lines[host], fault, new=CANARY) for host in hit}}
         past = self._past
@@ -105,9 +105,10 @@ class _Base:
             before = {**self._told, **_skew(self._told, scenario.skew)}
             past, told = _Past.of(before.values()), {**told, **_skew(told, scenario.skew)}
         heard = [[one for one in host if one[0] > START and chance.random() >= fault.missing] for host in told.values()]
-        windows = list(_cut(past.sampler(), heard, range(FINE, round(scenario.length) + 1, FINE)))
+        windows = list(_cut(past.sampler(), heard, range(FINE, self._length + 1, FINE)))
         trial = Trial(_rollout(), past.catalogue, before=past.windows)
-        return Case(trial, windows, START, _Alerts(self._old, {**self._old, **lines}), scenario.onset(fault))
+        now, longer = parted(windows, START + scenario.length)
+        return Case(trial, now, START, _Alerts(self._old, {**self._old, **lines}), scenario.onset(fault), longer)
 
     def _arrive(self, copies: int) -> Iterator[Arrival]:
         """The day goes round: after its last minute comes its first."""

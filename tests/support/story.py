@@ -125,8 +125,15 @@ class Story:
         for name in self.names:
             self.takes(name)
 
-    def judge(self, verdict: Literal["promote", "roll back", "hold"], reason: str = "", requests: int = 100) -> None:
-        judgement = Judgement(verdict, reason or f"it says {verdict}", requests, 3 * requests, at=self.now)
+    def judge(
+        self,
+        verdict: Literal["promote", "roll back", "hold"],
+        reason: str = "",
+        requests: int = 100,
+        doubt: str = "",
+    ) -> None:
+        reason = reason or f"it says {verdict}"
+        judgement = Judgement(verdict, reason, requests, 3 * requests, at=self.now, doubt=doubt)
         self.view = replace(self.view, judgements={**self.view.judgements, self.rollout.id: judgement})
 
     def on(self, name: str) -> AppOnHost:

@@ -67,7 +67,7 @@ def test_a_rollback_before_the_onset_is_no_success_and_has_no_seconds() -> None:
 def test_a_table_says_how_many_were_played_and_what_could_not_be_measured() -> None:
     text = markdown([tally(Bar(back=1.0, within=90.0), BACK, HELD)], ["drain3: not measured: no network"])
     assert "- drain3: not measured: no network" in text
-    assert "| test | generator | Noonday | 2 | 1 | 1 | 0 | 0 | 40 | 40 | ≥ 1 rolled back, ≤ 90 s | MISSED |" in text
+    assert "| test | generator | Noonday | 2 | 1 | 1 | 0 | 0 | 40 | 40 | 0 | ≥ 1 rolled back, ≤ 90 s | MISSED |" in text
 
 
 def test_every_rollback_of_a_clean_release_counts_whenever_it_came() -> None:

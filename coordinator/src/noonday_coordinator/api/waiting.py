@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from noonday_coordinator.core.events import Stage
-from noonday_coordinator.core.examine import NOTHING, last_instant, suffers_everywhere
+from noonday_coordinator.core.examine import NOTHING, doubted_until, enough, last_instant, suffers_everywhere
 from noonday_coordinator.core.room import held_up
 from noonday_coordinator.core.state import HostState, Rollout, State
 from noonday_coordinator.core.view import View
@@ -60,6 +60,8 @@ def _examining(rollout: Rollout, view: View, now: float) -> str:
         hold = f"; {judgement.reason.rstrip('.')}" if judgement.verdict != "promote" else ""
         return f"The examine of {canary}{_left(rollout.deadline, now)}, {seen}{hold}."
     longest = _left(last_instant(rollout), now)
+    if judgement.verdict == "promote" and judgement.doubt and enough(rollout, judgement):
+        return f"More of a doubt on {canary}{_left(doubted_until(rollout), now)}: {judgement.doubt}."
     if judgement.verdict == "promote":
         return f"More requests on {canary}{longest}: {seen}."
     return f"A clear verdict on {canary}{longest}: {judgement.reason.rstrip('.')}."

@@ -9,6 +9,8 @@ from noonday_coordinator.core.state import Rollout
 from noonday_coordinator.core.view import Judgement, View
 
 NOTHING = Judgement("hold", "no evidence has arrived from the new release yet")
+_IN_DOUBT = 3.0
+"""Times as long as an examine is, one may go on in doubt: what is twice as frequent has shown itself by then."""
 
 
 def examine(rollout: Rollout, view: View, now: float, *, onward: Callable[[Rollout], list[Event]]) -> list[Event]:
@@ -20,8 +22,10 @@ def examine(rollout: Rollout, view: View, now: float, *, onward: Callable[[Rollo
         return []
     if rollout.policy.dry_run:
         return [_promote(rollout, judgement, _would(rollout, judgement)), *onward(rollout)]
-    if judgement.verdict == "promote" and _enough(rollout, judgement):
-        return [_promote(rollout, judgement, judgement.reason), *onward(rollout)]
+    if judgement.verdict == "promote" and enough(rollout, judgement):
+        if judgement.doubt and now < doubted_until(rollout):
+            return []
+        return [_promote(rollout, judgement, _in_spite_of(judgement)), *onward(rollout)]
     until = last_instant(rollout, held=judgement.verdict == "hold")
     if rollout.asked or not view.in_vain(until, rollout.policy.unreachable_after, now):
         return []
@@ -43,6 +47,17 @@ def last_instant(rollout: Rollout, *, held: bool = False) -> float:
     policy = rollout.policy
     last = max(policy.examine, policy.examine_most)
     return rollout.stage_since + (min(last, policy.examine + policy.hold_after) if held else last)
+
+
+def doubted_until(rollout: Rollout) -> float:
+    """When the examine ends at the latest if nothing but a doubt is left, in seconds since the epoch."""
+    policy = rollout.policy
+    return rollout.stage_since + max(policy.examine, min(policy.examine_most, _IN_DOUBT * policy.examine))
+
+
+def enough(rollout: Rollout, judgement: Judgement) -> bool:
+    """Whether so much was seen that a promote means something."""
+    return judgement.enough or judgement.requests >= rollout.policy.least_requests
 
 
 def suffers_everywhere(rollout: Rollout, view: View) -> str:
@@ -69,13 +84,16 @@ def lasting_hold(rollout: Rollout, view: View, now: float) -> str:
 def _would(rollout: Rollout, judgement: Judgement) -> str:
     """What a dry run did not do, or why the release goes on anyway."""
     if judgement.verdict == "promote":
-        enough = _enough(rollout, judgement)
-        return judgement.reason if enough else f"dry run: it would wait for more: {_few(rollout, judgement)}"
+        return (
+            judgement.reason
+            if enough(rollout, judgement)
+            else f"dry run: it would wait for more: {_few(rollout, judgement)}"
+        )
     return f"dry run: it would {'have rolled back' if judgement.verdict == 'roll back' else 'hold'}: {judgement.reason}"
 
 
-def _enough(rollout: Rollout, judgement: Judgement) -> bool:
-    return judgement.enough or judgement.requests >= rollout.policy.least_requests
+def _in_spite_of(judgement: Judgement) -> str:
+    return f"{judgement.reason}; in spite of {judgement.doubt}" if judgement.doubt else judgement.reason
 
 
 def _promote(rollout: Rollout, judgement: Judgement, reason: str) -> VerdictReached:

@@ -82,7 +82,7 @@ class Policy(Settings):
     canary: Share = Field(default=1, description="hosts of the first wave")
     examine: Seconds = Field(default=600.0, description="how long the canary is compared before the others follow")
     examine_most: Seconds = Field(
-        default=3600.0, description="the longest examine, when requests are few or it is on hold"
+        default=3600.0, description="the longest examine, when requests are few, it is on hold or in doubt"
     )
     least_requests: int = Field(default=200, ge=0, description="requests the canary must have answered to be promoted")
     on_little_evidence: Literal["ask", "promote"] = Field(

@@ -28,6 +28,8 @@ class Judgement:
     at: float = 0.0
     enough: bool = False
     """Whether something much worse would have been noticed by now, also on fewer requests than the policy wants."""
+    doubt: str = ""
+    """What looks worse than before, though it may be luck: a promote waits for more of it, for a while. In words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,14 @@ from noonday_coordinator.core.events import Finding
 from noonday_coordinator.core.state import AppOnHost, Rollout
 from noonday_coordinator.core.view import Judgement
 from noonday_coordinator.statistics.goodturing import beyond_budget
-from noonday_coordinator.statistics.spending import band_of, log_threshold
+from noonday_coordinator.statistics.spending import band_of
 from noonday_coordinator.verdict.blame import ALLOWANCE, QUIET, Opinion, Shared, opinion, shared_troubles
 from noonday_coordinator.verdict.caveats import SECONDS, Caveats, per
 from noonday_coordinator.verdict.counting import ERRORS, family_of
+from noonday_coordinator.verdict.doubt import doubt
 from noonday_coordinator.verdict.limits import Case, broken_limits
 from noonday_coordinator.verdict.power import powerful
-from noonday_coordinator.verdict.replaced import replaced
+from noonday_coordinator.verdict.quiet import gone_quiet
 from noonday_coordinator.verdict.unit import Unit
 from noonday_coordinator.verdict.wording import headline, listed, share, words_of
 
@@ -53,6 +54,7 @@ def conclude(session: RolloutSession, rollout: Rollout, hosts: Mapping[str, AppO
         findings=findings,
         at=now,
         enough=powerful(session),
+        doubt=doubt(session, caveats) if verdict == "promote" else "",
     )
 
 
@@ -196,13 +198,8 @@ def _novelty(session: RolloutSession, caveats: Caveats) -> list[Finding]:
 
 def _silence(session: RolloutSession, caveats: Caveats) -> list[Finding]:
     found = []
-    threshold = log_threshold(session.policy.sensitivity / max(len(session.silences), 1))
-    for name, silence in sorted(session.silences.items()):
-        about = session.counting.about[name]
-        if not silence.enough or silence.log_e < threshold or session.overrides.of(about).ignored:
-            continue
-        if session.falls_elsewhere(name) or replaced(session, name):
-            continue
+    alpha = session.policy.sensitivity / max(len(session.silences), 1)
+    for name, about, silence in gone_quiet(session, alpha):
         here, there = session.rates_of(name)
         words = (
             f"{about.level or 'record'} '{headline(about.text)}' has gone quiet: {share(session, name, here)} "
