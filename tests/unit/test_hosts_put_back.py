@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from noonday_coordinator.core import commands as c
 from noonday_coordinator.core import events as e
+from noonday_coordinator.core.astray import astray
+from noonday_coordinator.core.coming_home import plan_reconcile
 from noonday_coordinator.core.lost import valid_until
 from noonday_shared.messages import Outcome
 from support.story import NEW, OLD, OTHER, Story
@@ -55,6 +57,74 @@ def test_none_is_told_while_a_rollout_moves_others() -> None:
     assert story.moving()
     put_back(story, first)
     assert told(story) == story.moving()
+
+
+def examining() -> Story:
+    """The canary serves the new release and is compared, when its disk is put back."""
+    story = Story(examine=60)
+    story.deploy()
+    story.all_take()
+    story.takes("web-1")
+    story.passing(30.0)
+    assert story.rollout.stage is e.Stage.EXAMINING
+    put_back(story, "web-1")
+    return story
+
+
+def test_a_canary_that_lost_its_release_gets_it_again_and_is_examined_anew() -> None:
+    story = examining()
+    story.judge("promote")
+    story.passing(1.0)
+    assert (story.moving(), story.assigned("web-1").release) == (["web-1"], NEW)
+    assert "web-1 serves 1.0.0 again" in story.rollout.reason
+    story.takes("web-1")
+    assert story.rollout.stage is e.Stage.EXAMINING
+    story.passing(59.0)
+    assert story.rollout.stage is e.Stage.EXAMINING
+    story.passing(2.0)
+    assert story.moving() == ["web-2"]
+
+
+def test_one_of_an_earlier_wave_goes_once_more_beside_those_that_follow() -> None:
+    story = Story(examine=0)
+    story.deploy()
+    story.all_take()
+    story.takes("web-1")
+    assert story.moving() == ["web-2"]
+    put_back(story, "web-1")
+    story.takes("web-2")
+    assert story.moving() == ["web-1"]
+    story.takes("web-1")
+    assert story.moving() == ["web-3"]
+    story.takes("web-3")
+    assert story.rollout.reason == "All 3 hosts serve 1.1.0."
+
+
+def test_one_that_lost_it_and_is_silent_is_no_host_that_serves() -> None:
+    story = Story(examine=0)
+    story.deploy()
+    story.all_take()
+    story.takes("web-1")
+    story.takes("web-2")
+    put_back(story, "web-1")
+    story.passing(story.policy.unreachable_after + 1.0, silent=["web-1"])
+    story.takes("web-3")
+    assert story.rollout.end is e.End.DONE
+    assert story.rollout.reason == (
+        "2 of 3 hosts serve 1.1.0. web-1 serves 1.0.0 again and is told again once there is room: "
+        "noonday reconcile web --plan."
+    )
+
+
+def test_who_lost_it_is_astray_until_it_took_it_up_again() -> None:
+    story = at_rest()
+    put_back(story, "web-1")
+    (found,) = astray(story.state, story.state.app("web"), story.policy)
+    assert (found.host, found.told, found.by_itself) == ("web-1", "1.1.0", False)
+    plan = plan_reconcile(story.state, story.view, story.policy, now=story.now)
+    assert list(plan.not_now) == ["web-1"]
+    story.takes("web-1")
+    assert astray(story.state, story.state.app("web"), story.policy) == ()
 
 
 def at_rest() -> Story:

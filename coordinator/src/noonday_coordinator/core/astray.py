@@ -123,14 +123,17 @@ def _at_rest(state: State, on_host: AppOnHost) -> bool:
 
 
 def _waits_for(state: State, host: str, on_host: AppOnHost) -> str:
-    """The version that a host which was given up on is told to serve, and did not take up yet; else empty."""
+    """The version that a host which was given up on, or lost it, is told to serve and did not take up yet; else
+    empty."""
     assigned, report = on_host.assigned, on_host.report
     rollout = state.rollouts.get(assigned.rollout) if assigned else None
     if assigned is None or assigned.release is None or assigned.goal is not Goal.SERVING or rollout is None:
         return ""
     taken = report is not None and report.generation == assigned.generation
-    given_up = rollout.end is not None and rollout.hosts[host].state in (HostState.LOST, HostState.FAILED)
-    return assigned.release.version if given_up and not taken else ""
+    given_up = rollout.hosts[host].state in (HostState.LOST, HostState.FAILED)
+    lost_it = report is not None and report.live != assigned.release.id
+    waits = rollout.end is not None and (given_up or lost_it) and not taken
+    return assigned.release.version if waits else ""
 
 
 def _version(release: str) -> str:

@@ -5,6 +5,8 @@ Each call gives the events of one cause. The engine folds them and asks again un
 
 from __future__ import annotations
 
+from functools import partial
+
 from noonday_coordinator.core import restored, twin
 from noonday_coordinator.core.absorb import absorb, settled
 from noonday_coordinator.core.assign import move_on, restart_twin
@@ -26,6 +28,7 @@ from noonday_coordinator.core.policy import share_of
 from noonday_coordinator.core.preparing import prepare
 from noonday_coordinator.core.room import held_up, in_flight, may_move, never_taken
 from noonday_coordinator.core.state import LEFT_OUT, Host, HostState, Rollout, State
+from noonday_coordinator.core.undone import bring_again, left_undone, undone
 from noonday_coordinator.core.untold import tell_again
 from noonday_coordinator.core.view import Judgement, View
 from noonday_shared.messages import Goal
@@ -59,17 +62,20 @@ def _stage(state: State, view: View, rollout: Rollout, now: float) -> list[Event
 def _forward(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
     if rollout.held:
         return []
+    again = [] if rollout.paused_by else bring_again(state, view, rollout, now)
+    if again:
+        return again
     if rollout.stage is Stage.ROLLING:
         return _rolling(state, view, rollout, now)
     if rollout.paused_by:
         return []
     if rollout.stage is Stage.EXAMINING:
-        return examine(rollout, view, now, onward=_after_wave)
-    return _next_wave(rollout) if rollout.promoted else []
+        return examine(rollout, view, now, onward=partial(_after_wave, state))
+    return _next_wave(state, rollout) if rollout.promoted else []
 
 
 def _rolling(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
-    wave = rollout.waves[rollout.wave]
+    wave = [host for each in rollout.waves[: rollout.wave + 1] for host in each]  # one of before may go once more
     states = {host: rollout.hosts[host].state for host in wave}
     arrived = all(one is HostState.SERVING or one in LEFT_OUT for one in states.values())
     if rollout.paused_by:
@@ -79,7 +85,7 @@ def _rolling(state: State, view: View, rollout: Rollout, now: float) -> list[Eve
         if of_twin is not None:
             return of_twin
     if arrived:
-        return _no_canary(rollout) or _wave_done(rollout, now)
+        return _no_canary(rollout) or _wave_done(state, rollout, now)
     if rollout.wave > 1 and now < rollout.stage_since + rollout.policy.wave_pause:
         return []
     waiting = [host for host, one in states.items() if one in (HostState.PREPARED, HostState.WAITING)]
@@ -146,36 +152,38 @@ def _no_canary(rollout: Rollout) -> list[Event]:
     return [RolloutEnded(rollout.id, End.FAILED, f"There is no canary: {why.rstrip('.')}. {mend}")]
 
 
-def _wave_done(rollout: Rollout, now: float) -> list[Event]:
+def _wave_done(state: State, rollout: Rollout, now: float) -> list[Event]:
     compare = rollout.kind == "deploy" and rollout.previous is not None and rollout.policy.examine > 0
     if rollout.wave == 0 and compare:
         reason = f"{', '.join(rollout.waves[0])} serves {rollout.release}; compared with the servers on the old release"
         return [StageEntered(rollout.id, Stage.EXAMINING, 0, reason, now + rollout.policy.examine)]
-    return _after_wave(rollout)
+    return _after_wave(state, rollout)
 
 
-def _after_wave(rollout: Rollout) -> list[Event]:
+def _after_wave(state: State, rollout: Rollout) -> list[Event]:
     gate = "canary" if rollout.wave == 0 else rollout.wave
     last = rollout.wave + 1 >= len(rollout.waves)
     if gate in rollout.policy.gates and rollout.kind == "deploy" and not last:
         reason = f"a person says yes: noonday promote {rollout.app}"
         return [StageEntered(rollout.id, Stage.GATE, rollout.wave, reason)]
-    return _next_wave(rollout)
+    return _next_wave(state, rollout)
 
 
-def _next_wave(rollout: Rollout) -> list[Event]:
+def _next_wave(state: State, rollout: Rollout) -> list[Event]:
     if rollout.wave + 1 < len(rollout.waves):
         hosts = ", ".join(rollout.waves[rollout.wave + 1])
         return [StageEntered(rollout.id, Stage.ROLLING, rollout.wave + 1, f"wave {rollout.wave + 1}: {hosts}")]
-    return [_done(rollout)]
+    return [_done(state, rollout)]
 
 
-def _done(rollout: Rollout) -> RolloutEnded:
-    serving = len(rollout.in_state(HostState.SERVING))
-    if not rollout.left_out:
+def _done(state: State, rollout: Rollout) -> RolloutEnded:
+    serving = len(rollout.in_state(HostState.SERVING)) - len(undone(state, rollout))
+    lost = left_undone(state, rollout)
+    if not rollout.left_out and not lost:
         return RolloutEnded(rollout.id, End.DONE, f"All {serving} hosts serve {rollout.release}.")
     left = "; ".join(f"{host} ({why.rstrip('.')})" for host, why in rollout.left_out.items())
-    done = f"{serving} of {len(rollout.hosts)} hosts serve {rollout.release}. Left out: {left}."
+    told = [f"Left out: {left}"] * bool(left) + [lost] * bool(lost)
+    done = f"{serving} of {len(rollout.hosts)} hosts serve {rollout.release}. {'. '.join(told)}."
     complete = serving > 0 and rollout.kind != "reconcile"
     return RolloutEnded(rollout.id, End.DONE if complete else End.FAILED, done)
 

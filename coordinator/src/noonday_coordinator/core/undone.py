@@ -1,0 +1,49 @@
+"""Hosts that served a rollout's release and have another one again, as when a disk was put back. Pure."""
+
+from __future__ import annotations
+
+from noonday_coordinator.core.assign import move_on
+from noonday_coordinator.core.events import Event, Stage, StageEntered
+from noonday_coordinator.core.room import may_move
+from noonday_coordinator.core.state import AppOnHost, HostState, Rollout, State
+from noonday_coordinator.core.view import View
+
+
+def undone(state: State, rollout: Rollout) -> dict[str, str]:
+    """These hosts, and the version that each has instead; in the order of the waves."""
+    serving = (name for name in rollout.in_state(HostState.SERVING) if name in state.hosts)
+    found = ((name, _instead(state.hosts[name].app(rollout.app), rollout)) for name in serving)
+    return {name: version for name, version in found if version}
+
+
+def bring_again(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
+    """Those of them for which there is room go forward once more; where the examine had begun, it begins anew."""
+    gone = undone(state, rollout)
+    chosen = may_move(state, view, rollout, gone, now) if gone else []
+    if not chosen:
+        return []
+    events = move_on(state, rollout, chosen, rollout.release, HostState.WORKING)
+    if rollout.stage is Stage.ROLLING:
+        return events
+    why = f"{_said(gone, chosen)}, so it is brought to {rollout.release.version} once more"
+    return [StageEntered(rollout.id, Stage.ROLLING, rollout.wave, why), *events]
+
+
+def left_undone(state: State, rollout: Rollout) -> str:
+    """What a rollout that is over says of those of them that stay; empty where none does."""
+    gone = undone(state, rollout)
+    told = f"told again once there is room: noonday reconcile {rollout.app} --plan"
+    return f"{_said(gone, list(gone))} and is {told}" if gone else ""
+
+
+def _said(gone: dict[str, str], names: list[str]) -> str:
+    return ", ".join(f"{name} serves {gone[name]} again" for name in names)
+
+
+def _instead(on_host: AppOnHost, rollout: Rollout) -> str:
+    """Empty for one that has the release, or was changed by hand: that one still knows what it was told."""
+    assigned, report = on_host.assigned, on_host.report
+    if assigned is None or report is None or assigned.rollout != rollout.id or assigned.release != rollout.release:
+        return ""
+    forgot = report.generation < assigned.generation and report.live != rollout.release.id
+    return (report.live.rpartition("-")[0] or "nothing") if forgot else ""
