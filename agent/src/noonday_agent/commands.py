@@ -75,7 +75,7 @@ def run_command(
             run.signal_group(signal.SIGKILL)
         else:
             run.end_group()
-    except BaseException:
+    except BaseException:  # whatever ends us meanwhile, what was started does not live on
         run.signal_group(signal.SIGKILL)
         raise
     finally:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from noonday_agent.evidence.prometheus import read_series_name
 from noonday_shared.config import Settings, load_toml
+from noonday_shared.errors import BadInput
 from noonday_shared.keys import PublicKey
 from noonday_shared.names import AppName, HostName
 
@@ -20,7 +21,7 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 def _key(text: str) -> str:
     try:
         PublicKey.parse(text)
-    except Exception as error:
+    except BadInput as error:
         raise ValueError(str(error)) from error
     return text
 

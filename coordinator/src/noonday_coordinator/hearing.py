@@ -52,7 +52,7 @@ class Hearing:
             return None
         try:
             return self._session.judgement(rollout, hosts, now) if self._session else _failed(now)
-        except Exception:  # as above
+        except Exception:  # as in `__init__`
             self._fail()
             return _failed(now)
 
@@ -62,7 +62,7 @@ class Hearing:
                 return
             try:
                 self._session.advance(window)
-            except Exception:  # as above
+            except Exception:  # as in `__init__`
                 self._fail()
 
     def _fail(self) -> None:

@@ -18,7 +18,7 @@ def write_whole(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
-    except BaseException:
+    except BaseException:  # whatever ended it, the draft is nobody's
         draft.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)

@@ -44,7 +44,7 @@ class Runtime:
         try:
             link.settimeout(_left(deadline))
             link.connect(self.address)
-        except BaseException:
+        except BaseException:  # whatever it is, the socket is nobody else's to close
             link.close()
             raise
         return link

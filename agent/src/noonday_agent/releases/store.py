@@ -178,7 +178,7 @@ class ReleaseStore:
             unpack_release(archive, raw, signed, self.folders, limit=self._max_unpacked, effort=effort)
         except Temporary:
             raise
-        except BaseException:
+        except BaseException:  # an archive that can't be unpacked, for whatever reason, is fetched anew
             archive.unlink(missing_ok=True)
             raise
         archive.unlink(missing_ok=True)

@@ -38,7 +38,7 @@ def unpack_release(
             # The manifest first: the folder's name is what makes the release whole, so nothing may come after it.
             write_whole(folders.sidecar(release), raw_manifest)
             partial.rename(folders.folder(release))
-        except BaseException:
+        except BaseException:  # whatever ended it, half of a release must not stay
             shutil.rmtree(partial, ignore_errors=True)
             folders.sidecar(release).unlink(missing_ok=True)
             raise

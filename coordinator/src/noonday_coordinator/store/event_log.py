@@ -58,7 +58,7 @@ class EventLog:
             with as_ours(path, "opened"):
                 log = cls(path, lock)
                 log._prepare()
-        except BaseException:
+        except BaseException:  # a log that could not be opened, for whatever reason, is not ours to lock
             lock.release()
             raise
         return log

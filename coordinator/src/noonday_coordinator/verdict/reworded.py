@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from noonday_coordinator.statistics.accustomed import NOTHING, Accustomed
@@ -20,34 +21,50 @@ _A_WORD_OR_TWO = 0.7
 """From here on two texts differ by so little that a person may have changed one into the other."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A known record as the rollout sees it: how often on the new side and on the old, and how many at a time."""
+
+    entry: Entry
+    name: str
+    x: float
+    y: float
+    burst: float
+
+    @classmethod
+    def of(cls, session: RolloutSession, entry: Entry) -> _Known:
+        name = _name(entry)
+        unit = session.units.get(name)
+        return cls(entry, name, unit.x if unit else 0.0, unit.y if unit else 0.0, session.past.burst(name))
+
+
 def reworded(session: RolloutSession, unit: Unit, known: Entry) -> bool:
     """Whether it took the place of a known record: both together are no more on the new side than the known was.
 
     A known record that goes on as before was not replaced; but of many that differ by a word or two it may be another
     than the nearest, `known`, that was.
     """
-    name = f"template:{known.key}"
-    if band_of(known.level) != band_of(unit.about.level) or not (
-        session.past.counts.get(name) or name in session.units
-    ):
+    name = _name(known)
+    seen = session.past.counts.get(name) or name in session.units
+    if not seen or band_of(known.level) != band_of(unit.about.level):
         return False
     if session.format_changed:
         return True
     if not Counts(unit.x, unit.y, *session.exposure["usual"]).compares:
         return False
-    if not _goes_on(session, unit, name):
-        return _explains(session, unit, known)
+    nearest = _Known.of(session, known)
+    if not _goes_on(session, unit, nearest):
+        return _explains(session, unit, nearest)
     gone = _gone(session, unit)
-    return gone is not None and _explains(session, unit, gone)
+    return gone is not None and _explains(session, unit, _Known.of(session, gone))
 
 
-def _goes_on(session: RolloutSession, unit: Unit, name: str) -> bool:
-    known = session.units.get(name)
-    if known is None or not known.x:
+def _goes_on(session: RolloutSession, unit: Unit, known: _Known) -> bool:
+    if not known.x:
         return False
-    burst = session.past.burst(name)
-    expected = session.past.rate_of(name, session.new_hosts) * session.exposure["usual"][0] / burst
-    return _beside(unit.x / burst, known.x / burst, expected) >= math.log(_BESIDE)
+    rate = session.past.rate_of(known.name, session.new_hosts)
+    expected = rate * session.exposure["usual"][0] / known.burst
+    return _beside(unit.x / known.burst, known.x / known.burst, expected) >= math.log(_BESIDE)
 
 
 def _beside(new: float, known: float, expected: float) -> float:
@@ -58,26 +75,32 @@ def _beside(new: float, known: float, expected: float) -> float:
 
 def _gone(session: RolloutSession, unit: Unit) -> Entry | None:
     """The most usual of the records like it that the new side has never shown."""
-    entries, band, text = session.trial.catalogue.entries, band_of(unit.about.level), unit.about.text
-    names = {f"template:{key}": key for key, entry in entries.items() if band_of(entry.level) == band}
-    gone = [
-        (session.past.rate_of(name, session.new_hosts), key)
-        for name, key in names.items()
-        if session.past.counts.get(name)
-        and not (name in session.units and session.units[name].x)
-        and nearness(entries[key].text, text) >= _A_WORD_OR_TWO
-    ]
-    return entries[max(gone)[1]] if gone else None
+    band, text = band_of(unit.about.level), unit.about.text
+    gone = (
+        entry
+        for entry in session.trial.catalogue.entries.values()
+        if band_of(entry.level) == band
+        and _is_gone(session, _name(entry))
+        and nearness(entry.text, text) >= _A_WORD_OR_TWO
+    )
+    return max(gone, key=lambda entry: (session.past.rate_of(_name(entry), session.new_hosts), entry.key), default=None)
 
 
-def _explains(session: RolloutSession, unit: Unit, known: Entry) -> bool:
+def _is_gone(session: RolloutSession, name: str) -> bool:
+    return bool(session.past.counts.get(name)) and not (name in session.units and session.units[name].x)
+
+
+def _explains(session: RolloutSession, unit: Unit, known: _Known) -> bool:
     """Whether both together are no more than the known one was; judged as that would be, since what took its place has
     no more chance to be falsely blamed."""
-    name = f"template:{known.key}"
-    other, burst = session.units.get(name), session.past.burst(name)
     new, old = session.new_hosts, len(session.old_hosts - session.new_hosts)
-    x, y = unit.x + (other.x if other else 0.0), unit.y + (other.y if other else 0.0)
-    record = NOTHING if session.alone else session.past.record(name)
-    prior = session.past.prior(name, new, old)
-    process = Accustomed.of(prior, record=record).update(x / burst, y / burst, *session.exposure["usual"])
-    return process.log_e < log_threshold(min(unit.alpha, session.alpha_of_known(known)))
+    x, y = (unit.x + known.x) / known.burst, (unit.y + known.y) / known.burst
+    record = NOTHING if session.alone else session.past.record(known.name)
+    process = Accustomed.of(session.past.prior(known.name, new, old), record=record)
+    later = process.update(x, y, *session.exposure["usual"])
+    return later.log_e < log_threshold(min(unit.alpha, session.alpha_of_known(known.entry)))
+
+
+def _name(entry: Entry) -> str:
+    """Of the unit that counts it."""
+    return f"template:{entry.key}"

@@ -136,9 +136,9 @@ class MemoryBroker:
             queue.pass_turn()
         try:
             hand_over(consumer.handler, consumer.queue, arrival.body)
-        except BaseException:
+        except BaseException:  # whoever dies before it has acknowledged leaves the message here
             with self.lock:
-                queue.insert(0, arrival)  # whoever dies before it has acknowledged leaves it here
+                queue.insert(0, arrival)
             raise
         return True
 
