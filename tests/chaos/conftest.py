@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.fleet import Fleet, running_fleet
+from support.fleet import Fleet, lent, running_fleet
 from support.rabbitmq import RabbitMQ
 
 
@@ -19,6 +19,4 @@ def whole_fleet(rabbitmq: RabbitMQ) -> Iterator[Fleet]:
 
 @pytest.fixture
 def fleet(whole_fleet: Fleet) -> Iterator[Fleet]:
-    whole_fleet.at_rest()
-    yield whole_fleet
-    print(whole_fleet.words())  # pytest shows it when the test failed
+    yield from lent(whole_fleet)

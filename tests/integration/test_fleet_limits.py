@@ -16,7 +16,7 @@ from noonday_coordinator.core import events as e
 from noonday_coordinator.core.state import HostState
 from noonday_shared.messages import Goal
 from support.eventually import eventually
-from support.fleet import Fleet, running_fleet
+from support.fleet import Fleet, lent, running_fleet
 from support.fleet_commands import WITHIN
 from support.fleet_host import FleetHost
 from support.rabbitmq import RabbitMQ
@@ -37,9 +37,7 @@ def rack_fleet(rabbitmq: RabbitMQ) -> Iterator[Fleet]:
 
 @pytest.fixture
 def fleet(rack_fleet: Fleet) -> Iterator[Fleet]:
-    rack_fleet.at_rest()
-    yield rack_fleet
-    print(rack_fleet.words())  # pytest shows it when the test failed
+    yield from lent(rack_fleet)
 
 
 def test_racks_are_released_one_after_the_other_and_each_keeps_to_its_limit(fleet: Fleet) -> None:

@@ -14,7 +14,7 @@ may leave any mess behind that `Fleet.at_rest` can mend: stopped or killed proce
 bad releases, apps that misbehave, another policy. A fleet that can't be brought to rest is thrown away, and a new one
 started. What a test changes in a file (agent.toml, haproxy.cfg) it changes back itself. Every host also has an app
 `api`, which stays empty until a test deploys it. A module that wants another fleet, as of three hosts, has a fixture of
-its own around `running_fleet(rabbitmq, hosts=3)`, and calls `at_rest` itself.
+its own around `running_fleet(rabbitmq, hosts=3)`, and one `fleet` that gets it by `yield from lent(…)`.
 
 What a host really is shows without asking Noonday: `host.web.live` (where `current` points), `host.web.answers` (the
 version that answers there), `host.web.starts` (every start of the app), `fleet.places()` (HAProxy's own words).
@@ -360,6 +360,13 @@ class FleetKeeper:
     def close(self) -> None:
         self._fleet = None
         self._stack.close()
+
+
+def lent(fleet: Fleet) -> Iterator[Fleet]:
+    """The fleet for one test: brought to rest before it, and its words told after it."""
+    fleet.at_rest()
+    yield fleet
+    print(fleet.words())  # pytest shows it when the test failed
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
