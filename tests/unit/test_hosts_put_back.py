@@ -100,6 +100,19 @@ def test_one_of_an_earlier_wave_goes_once_more_beside_those_that_follow() -> Non
     assert story.rollout.reason == "All 3 hosts serve 1.1.0."
 
 
+def test_it_goes_once_more_only_while_nobody_else_is_out_though_it_does_not_serve_at_its_start() -> None:
+    story = Story(4, examine=0, max_unavailable=2)
+    story.deploy()
+    story.all_take()
+    story.takes("web-1")
+    assert story.moving() == ["web-2", "web-3"]
+    put_back(story, "web-1", in_service=False)
+    story.takes("web-2")
+    assert "web-1" not in story.moving()
+    story.takes("web-3")
+    assert story.moving() == ["web-1", "web-4"]
+
+
 def test_one_that_lost_it_and_is_silent_is_no_host_that_serves() -> None:
     story = Story(examine=0)
     story.deploy()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from noonday_coordinator.core.assign import move_on
 from noonday_coordinator.core.events import Event, Stage, StageEntered
-from noonday_coordinator.core.room import may_move
+from noonday_coordinator.core.lost import others_out
+from noonday_coordinator.core.room import heard
 from noonday_coordinator.core.state import AppOnHost, HostState, Rollout, State
 from noonday_coordinator.core.view import View
 
@@ -17,15 +18,17 @@ def undone(state: State, rollout: Rollout) -> dict[str, str]:
 
 
 def bring_again(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
-    """Those of them for which there is room go forward once more; where the examine had begun, it begins anew."""
+    """One of them goes forward once more while nobody else is out, since one that just comes up will serve in a moment.
+    Where the examine had begun, it begins anew."""
     gone = undone(state, rollout)
-    chosen = may_move(state, view, rollout, gone, now) if gone else []
+    near = (host for host in gone if heard(view, rollout, host, now))
+    chosen = next((host for host in near if not others_out(state, view, rollout, host, now)), "")
     if not chosen:
         return []
-    events = move_on(state, rollout, chosen, rollout.release, HostState.WORKING)
+    events = move_on(state, rollout, [chosen], rollout.release, HostState.WORKING)
     if rollout.stage is Stage.ROLLING:
         return events
-    why = f"{_said(gone, chosen)}, so it is brought to {rollout.release.version} once more"
+    why = f"{_said(gone, [chosen])}, so it is brought to {rollout.release.version} once more"
     return [StageEntered(rollout.id, Stage.ROLLING, rollout.wave, why), *events]
 
 
