@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from noonday_agent.balancers.pool import Pool
 from noonday_agent.balancers.protocol import Balancer
 from noonday_shared.errors import Temporary
 from support.balancer_rigs import RIGS, TELL_REQUESTS, Rig
@@ -123,6 +124,23 @@ def test_a_broken_world_is_temporary_and_names_the_balancer(rig: Rig) -> None:
             verb(rig.build())
         assert caught.value.text.startswith(f"{rig.build().name}: ")
         assert caught.value.next_action
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_beside_one_that_can_not_be_asked_it_is_seen_to_be_out_and_to_be_let_in_again(rig: Rig, first: bool) -> None:
+    other = BrokenBalancer()
+    pool = Pool((other, rig.build()) if first else (rig.build(), other))
+    _in_service(rig)
+    assert pool.lets_in()
+    assert not pool.idle()
+    with pytest.raises(Temporary, match="broken web/web-1"):
+        pool.in_service()  # the other one may keep it out
+    rig.build().take_out()
+    _idle(rig)
+    assert not pool.in_service()
+    for unknown in (pool.lets_in, pool.idle):
+        with pytest.raises(Temporary, match="broken web/web-1"):
+            unknown()
 
 
 @pytest.mark.parametrize("verb", VERBS)

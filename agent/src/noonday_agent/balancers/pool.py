@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 from noonday_agent.balancers.protocol import Balancer, Counting
@@ -21,17 +22,20 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """No memory either. Without any balancer the app is always in service and always idle: nothing sends to it."""
+    """No memory either. Without any balancer the app is always in service and always idle: nothing sends to it.
+
+    One that can't be asked hides nothing of what others say, whatever their order: it counts where they don't decide.
+    """
 
     balancers: Sequence[Balancer] = ()
 
     def in_service(self) -> bool:
         """Whether all of them send new requests now."""
-        return all(each.in_service() for each in self.balancers)
+        return _all([each.in_service for each in self.balancers])
 
     def lets_in(self) -> bool:
         """Whether any of them sends new requests now."""
-        return any(each.in_service() for each in self.balancers)
+        return _any([each.in_service for each in self.balancers])
 
     def take_out(self) -> None:
         """Raises at the first that can't be asked: those before it are out by then, those after it are untouched."""
@@ -46,7 +50,7 @@ class Pool:
 
     def idle(self) -> bool:
         """Whether it is out of all of them and nothing is under way. False again when one of them lets it back in."""
-        return all(each.idle() for each in self.balancers)
+        return _all([each.idle for each in self.balancers])
 
     def put_back(self) -> None:
         """Ask all, whatever one of them answers; then raise what went wrong."""
@@ -96,6 +100,27 @@ def _told_again(balancer: Balancer) -> bool:
             balancer.take_out()
             return True
     return False
+
+
+def _all(questions: Sequence[Callable[[], bool]]) -> bool:
+    return not _any([partial(_not, ask) for ask in questions])
+
+
+def _any(questions: Sequence[Callable[[], bool]]) -> bool:
+    """Raises what went wrong when nobody says yes, and somebody might."""
+    failures: list[NoondayError] = []
+    for ask in questions:
+        try:
+            if ask():
+                return True
+        except NoondayError as error:
+            failures.append(error)
+    _raise_all(failures)
+    return False
+
+
+def _not(ask: Callable[[], bool]) -> bool:
+    return not ask()
 
 
 def _words(balancer: Balancer) -> str:
