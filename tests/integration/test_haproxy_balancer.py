@@ -167,6 +167,17 @@ def test_of_two_one_that_was_reloaded_is_seen_and_told_again(world: HaproxyWorld
         other.stop()
 
 
+def test_one_that_was_reloaded_is_told_again_though_another_is_dead(world: HaproxyWorld) -> None:
+    dead, balancer = world.balancer(address=str(world.folder / "nobody.sock")), world.balancer()
+    pool = Pool((dead, balancer))
+    balancer.take_out()
+    world.haproxy.reload()
+    eventually(pool.lets_in, what="let in by the new HAProxy")
+    assert pool.hold_out()
+    assert balancer.idle()
+    balancer.put_back()
+
+
 @pytest.mark.parametrize(
     ("backend", "server", "rule", "says"),
     [

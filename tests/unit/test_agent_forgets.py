@@ -215,3 +215,27 @@ def test_a_balancer_that_forgets_while_requests_end_in_another_is_told_again() -
     host.place.under_way = 0
     host.settle()
     assert (host.serves, host.second.gets_requests) == (NEW.id, True)
+
+
+@pytest.mark.parametrize(("dead", "reloaded"), [("place", "second"), ("second", "place")])
+def test_of_two_balancers_one_that_forgets_is_told_again_though_the_other_can_not_be_asked(
+    dead: str, reloaded: str
+) -> None:
+    host = TwoBalancers(limits=QUICK)
+    host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=1))
+    host.settle()
+    gone: FakePlace = getattr(host, dead)
+    forgetful: FakePlace = getattr(host, reloaded)
+    gone.under_way = 1
+    host.runner.offer(assignment(host.clock, Goal.SERVING, NEW, generation=2))
+    while host.place.gets_requests or host.second.gets_requests:
+        host.turn()
+    gone.reachable = False
+    forgetful.forget()
+    for _ in range(3):
+        host.turn()
+    assert not forgetful.gets_requests
+    assert host.running == OLD.id, "it was not restarted meanwhile"
+    gone.reachable, gone.under_way = True, 0
+    host.settle()
+    assert (host.serves, forgetful.gets_requests) == (NEW.id, True)

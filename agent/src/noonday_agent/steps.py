@@ -154,8 +154,7 @@ class Steps:
         pool = self._parts.pool
         if pool.idle():
             return Done()
-        if pool.lets_in():
-            pool.take_out()  # a balancer forgot, as after a reload of its configuration
+        pool.hold_out()  # where a balancer forgot, as after a reload of its configuration
         words = ", ".join(f"{name}: {state}" for name, state in pool.states().items())
         return Again(PROBE, Trouble("busy", Stage.WAIT_IDLE, f"Requests are still under way ({words})."))
 
