@@ -20,7 +20,7 @@ from noonday_agent.evidence import collector
 from noonday_agent.releases.fetch import Patience
 from noonday_coordinator import engine, outgoing, service
 from noonday_coordinator.cli import client, follow
-from noonday_coordinator.core import absorb, coming_home
+from noonday_coordinator.core import absorb, coming_home, examine
 from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.core.policy import Seconds as PolicySeconds
 from noonday_shared.bus import parameters
@@ -34,7 +34,7 @@ def _default_of(function: Callable[..., object], name: str) -> float:
     return float(signature(function).parameters[name].default)
 
 
-FIXED: dict[str, float] = {
+FIXED_OR_DERIVED: dict[str, float] = {
     "for a byte of a release": Patience().stall,
     "for the load balancer to take the server out": Limits().of(Stage.DRAIN),
     "between two looks whether a load balancer lets in what is held out": runner.HOLD_LOOK,
@@ -51,6 +51,7 @@ FIXED: dict[str, float] = {
     "for what is unsent, at the stop of a process": _default_of(RabbitBus.close, "within"),
     "for the word of a host at work, beyond its own time": absorb.GRACE,
     "before a host that missed a rollout is tried once more": coming_home.AGAIN_AFTER,
+    "for a doubt to pass": examine.IN_DOUBT * Policy.model_fields["examine"].default,
     "for the engine to take a command": engine.ANSWER_WITHIN,
     "for the coordinator to answer a command": client.WITHIN,
     "for requests under way, at the stop of the coordinator": service.LEAVE_WITHIN,
@@ -96,6 +97,7 @@ TESTS = {
     "for a failing health check to pass": "test_a_host_that_fails_its_health_check_is_held_against_the_release",
     "for the examine": "test_what_is_left_of_an_examine_is_the_same_after_a_pause",
     "for more requests, or for a hold to pass": "test_too_few_requests_ask_a_person_at_the_longest_instant",
+    "for a doubt to pass": "test_a_doubt_that_stays_ends_after_three_times_the_examine",
     "for a hold to pass, counted beyond `examine`": "test_a_hold_asks_a_person_once_it_has_lasted",
     "between two waves": "test_a_wave_pause_is_waited_for_between_waves",
     "before a host that missed a rollout is tried once more": "test_one_that_could_not_prepare_is_tried_again",
@@ -125,7 +127,7 @@ def test_every_wait_of_the_page_is_known_here_and_once() -> None:
 
 @pytest.mark.parametrize(("what", "seconds", "source"), ROWS, ids=[what for what, _, _ in ROWS])
 def test_its_seconds_are_those_of_the_code(what: str, seconds: float, source: str) -> None:
-    assert seconds == (FIXED[what] if source == "fixed" else _default(source))
+    assert seconds == (FIXED_OR_DERIVED[what] if what in FIXED_OR_DERIVED else _default(source))
 
 
 @pytest.mark.parametrize("name", sorted({name for name in TESTS.values() if name}))

@@ -9,7 +9,7 @@ from noonday_coordinator.core.state import Rollout
 from noonday_coordinator.core.view import Judgement, View
 
 NOTHING = Judgement("hold", "no evidence has arrived from the new release yet")
-_IN_DOUBT = 3.0
+IN_DOUBT = 3.0
 """Times as long as an examine is, one may go on in doubt: what is twice as frequent has shown itself by then."""
 
 
@@ -52,7 +52,7 @@ def last_instant(rollout: Rollout, *, held: bool = False) -> float:
 def doubted_until(rollout: Rollout) -> float:
     """When the examine ends at the latest if nothing but a doubt is left, in seconds since the epoch."""
     policy = rollout.policy
-    return rollout.stage_since + max(policy.examine, min(policy.examine_most, _IN_DOUBT * policy.examine))
+    return rollout.stage_since + max(policy.examine, min(policy.examine_most, IN_DOUBT * policy.examine))
 
 
 def enough(rollout: Rollout, judgement: Judgement) -> bool:
