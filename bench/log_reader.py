@@ -18,11 +18,12 @@ from noonday_agent.app import build_parts
 from noonday_agent.cli import bus_of
 from noonday_agent.config import LogFile, load
 from noonday_agent.evidence.collector import Collector
-from noonday_agent.lean import give_memory_back, keep_lean
+from noonday_agent.lean import keep_lean
 from noonday_agent.service import EVERY, SOON
 from noonday_shared.clock import SystemClock
 from noonday_shared.envelope import seal
 from noonday_shared.keys import SigningKey
+from noonday_shared.memory import give_memory_back
 from noonday_shared.messages import Evidence
 
 _SEND_EVERY = 10.0

@@ -22,7 +22,6 @@ from pydantic import BaseModel
 from noonday_coordinator.core import events as e
 from noonday_coordinator.core.evolve import fold
 from noonday_coordinator.core.policy import Policy
-from noonday_coordinator.core.state import State
 from noonday_coordinator.store.event_log import EventLog
 from noonday_shared.envelope import seal
 from noonday_shared.keys import SigningKey
@@ -57,7 +56,7 @@ FINDING = e.Finding(
 def main() -> int:
     name = version("noonday-coordinator")
     made = {f"log-{name}.sql": log_as_sql(list(story())), f"messages-{name}.json": _json(messages())}
-    made[f"log-{name}.json"] = _json(summary(fold(list(_records(story())))))
+    made[f"log-{name}.json"] = _json(summary(list(_records(story()))))
     FOLDER.mkdir(exist_ok=True)
     for file, text in made.items():
         if (FOLDER / file).exists() and "--again" not in sys.argv[1:]:
@@ -235,8 +234,10 @@ def log_as_sql(told: list[tuple[str, e.Event]]) -> str:
             return "\n".join([*raw.iterdump(), f"PRAGMA user_version = {schema};"]) + "\n"
 
 
-def summary(state: State) -> dict[str, Any]:
+def summary(records: list[e.Record]) -> dict[str, Any]:
     """What a log adds up to, as far as a later version must see it the same."""
+    state = fold(records)
+    verdicts = {one.event.rollout: one.event for one in records if isinstance(one.event, e.VerdictReached)}
     return {
         "term": state.term,
         "generation": state.generation,
@@ -256,7 +257,7 @@ def summary(state: State) -> dict[str, Any]:
                 "end": one.end.value if one.end else None,
                 "reason": one.reason,
                 "verdict": one.verdict,
-                "findings": [found.words for found in one.findings],
+                "findings": [found.words for found in verdicts[one.id].findings] if one.id in verdicts else [],
                 "hosts": {name: member.state.value for name, member in sorted(one.hosts.items())},
             }
             for one in state.rollouts.values()

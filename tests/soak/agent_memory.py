@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from examples.parts.rabbitmq import RabbitNode
+from support.eventually import eventually
 from support.fleet import Fleet, running_fleet
 from support.fleet_release import lay_out
 
@@ -28,6 +29,8 @@ SHARE = 0.05
 _KEPT = 3
 """Archives that the coordinator keeps."""
 _SETTLE = 5.0
+_WITHIN = 600.0
+"""Seconds for one rollout, also where others work on the same machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,9 @@ def _release(fleet: Fleet, version: str, ballast: bytes) -> None:
     fleet.ok("release", "push", built["archive"])
     shutil.rmtree(source)
     shutil.rmtree(out)
-    end = fleet.deploy(version)
+    rollout = fleet.begin(version)
+    eventually(lambda: fleet.rollout(rollout).end, what=f"the end of {rollout}", within=_WITHIN, every=0.3)
+    end = fleet.rollout(rollout)
     assert end.end == "done", end
 
 

@@ -13,12 +13,13 @@ from pathlib import Path
 from noonday_agent import __version__
 from noonday_agent.check import check_all
 from noonday_agent.config import AgentConfig, load
-from noonday_agent.lean import give_memory_back, keep_lean, skip_asyncio
+from noonday_agent.lean import keep_lean, skip_asyncio
 from noonday_agent.service import Service
 from noonday_agent.status import lines, look
 from noonday_shared.bus.protocol import Bus
 from noonday_shared.clock import SystemClock
 from noonday_shared.errors import NoondayError
+from noonday_shared.memory import give_memory_back
 
 DEFAULT = Path("/etc/noonday/agent.toml")
 OK, FAILED, BAD_INPUT = 0, 1, 2

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import sys
 from types import ModuleType
 
 _ADAPTER = "pika.adapters.asyncio_connection"
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_LARGE = 128 << 10
 
 
 def skip_asyncio() -> None:
     """Before pika is imported: it imports its asyncio adapter, and all of asyncio with it, for whoever asks for any
     other. 1.6 MB that no agent ever uses. Does nothing when somebody imported it already."""
     sys.modules.setdefault(_ADAPTER, _Absent(_ADAPTER))
-
-
-def give_memory_back() -> None:
-    """Before there are threads. Does nothing with another C library than glibc, which otherwise gives each thread an
-    arena, whose free memory the others can't use, and after the first large buffer keeps later ones for itself."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        for option, value in ((_M_ARENA_MAX, 1), (_M_MMAP_THRESHOLD, _LARGE), (_M_TRIM_THRESHOLD, _LARGE)):
-            mallopt(option, value)
 
 
 def keep_lean() -> None:

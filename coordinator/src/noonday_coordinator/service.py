@@ -25,6 +25,7 @@ from noonday_shared.bus.rabbit import RabbitBus
 from noonday_shared.clock import SystemClock
 from noonday_shared.errors import Permanent
 from noonday_shared.keys import SigningKey
+from noonday_shared.memory import give_memory_back
 
 if TYPE_CHECKING:
     import uvicorn
@@ -42,6 +43,7 @@ def serve(path: Path) -> None:
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     config = load(path)
+    give_memory_back()
     with _stopped_by_signals() as stop, ExitStack() as stack:
         # First: its lock keeps a second coordinator away from everything else.
         log = stack.enter_context(closing(EventLog.open(config.data_dir / "events.sqlite")))

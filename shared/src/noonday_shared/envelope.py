@@ -24,7 +24,8 @@ LARGEST = 1 << 20
 class Wire(BaseModel):
     """Base of every message: unknown fields are ignored (a newer sender), a read value never changes."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    # Values are new in each message: pydantic would keep 16,384 of them for nothing.
+    model_config = ConfigDict(extra="ignore", frozen=True, cache_strings="keys")
 
 
 class Envelope(Wire):
@@ -33,7 +34,7 @@ class Envelope(Wire):
     body: str
     signature: str = ""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, alias_generator=lambda name: name.rstrip("_"))
+    model_config = ConfigDict(alias_generator=lambda name: name.rstrip("_"))
 
 
 W = TypeVar("W", bound=BaseModel)

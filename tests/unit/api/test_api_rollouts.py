@@ -4,6 +4,7 @@ import pytest
 
 from noonday_coordinator.core.events import (
     Asked,
+    Assigned,
     End,
     HostJudged,
     HostRemoved,
@@ -15,6 +16,7 @@ from noonday_coordinator.core.events import (
 )
 from noonday_coordinator.core.state import HostState
 from noonday_coordinator.core.view import Judgement
+from noonday_shared.messages import Goal
 from noonday_shared.names import ReleaseRef
 from support.api_rig import FINDING, HOSTS, OLD, Api
 
@@ -117,6 +119,19 @@ def test_a_rollout_that_ended_keeps_its_verdict_and_reason(rolling: Api) -> None
     assert rolling.post("/apps/web/rollouts", {"version": "1.1.0"}, 409)["rule"] == "blocked"
     assert rolling.post("/apps/web/releases/1.1.0/unblock", {"why": "it was the disk"})["words"].endswith("the disk.")
     assert rolling.get("/apps/web/releases/1.1.0")["blocked"] == ""
+
+
+def test_a_rollout_that_ended_shows_its_hosts_as_they_were_then(rolling: Api) -> None:
+    rolling.engine.keep(Assigned("web-1", "web", 7, Goal.PREPARED, OLD, rollout="r1"), HostRemoved("web-3"))
+    rolling.engine.keep(RolloutEnded("r1", End.FAILED, "web-1 is broken"))
+    then = rolling.get("/rollouts/r1")["hosts"]
+    rolling.engine.serve("web-1", "web", None)
+    assert rolling.get("/hosts")["hosts"][0]["apps"][0]["live"] == ""
+    assert rolling.get("/rollouts/r1")["hosts"] == then
+    reports = {one["host"]: one["report"] for one in then}
+    assert (reports["web-1"]["live"], reports["web-1"]["goal"]) == (OLD.id, "prepared")
+    assert reports["web-1"]["reported_at"] is not None
+    assert reports["web-3"] is None
 
 
 @pytest.mark.parametrize(

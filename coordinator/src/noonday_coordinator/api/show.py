@@ -18,6 +18,7 @@ from noonday_coordinator.store.codec import kind_of, to_data
 from noonday_coordinator.words import say
 from noonday_shared.errors import NoondayError
 from noonday_shared.messages import AppSnapshot
+from noonday_shared.release.manifest import ReleaseManifest
 
 UNREACHABLE = 25.0
 """Seconds of silence after which the doctor names a host, and one of an app without a readable policy counts as not
@@ -128,7 +129,7 @@ def release(state: core.State, app: core.App, found: core.Release) -> m.ReleaseI
         current=app.current == found.ref,
         previous=app.previous == found.ref,
         hosts=tuple(live),
-        manifest=found.manifest,
+        manifest=ReleaseManifest.model_validate_json(found.manifest),
     )
 
 

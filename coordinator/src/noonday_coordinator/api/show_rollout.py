@@ -9,10 +9,10 @@ from noonday_coordinator.api import show
 from noonday_coordinator.api.context import Context
 from noonday_coordinator.api.judging import judging, would
 from noonday_coordinator.api.waiting import waiting_for
-from noonday_coordinator.core.events import RolloutStarted, Stage, VerdictReached
+from noonday_coordinator.core.events import Assigned, HostReported, Record, RolloutStarted, Stage, VerdictReached
 from noonday_coordinator.core.examine import last_instant
 from noonday_coordinator.core.room import group_of
-from noonday_coordinator.core.state import Rollout, State
+from noonday_coordinator.core.state import AppOnHost, Rollout, State
 from noonday_coordinator.core.view import Judgement
 
 
@@ -75,10 +75,10 @@ def judged(context: Context, rollout: Rollout) -> Judgement:
         return live
     record = context.log.newest(rollout.id, "verdict-reached")
     told = record.event if record and isinstance(record.event, VerdictReached) else None
-    reason, others = (told.reason, told.control_requests) if told else ("", 0)
     verdict = cast(m.VerdictName, rollout.verdict or "hold")
-    at = record.at if record else 0.0
-    return Judgement(verdict, reason, rollout.requests, others, findings=rollout.findings, at=at)
+    if record is None or told is None:
+        return Judgement(verdict, "")
+    return Judgement(verdict, told.reason, told.requests, told.control_requests, findings=told.findings, at=record.at)
 
 
 def _why(context: Context, rollout: Rollout) -> str:
@@ -111,6 +111,7 @@ def _summary(rollout: Rollout) -> dict[str, object]:
 
 def _hosts(context: Context, state: State, rollout: Rollout, now: float) -> list[m.HostInRollout]:
     shown, view, label = [], context.engine.view, rollout.policy.group_by
+    reports = _as_now(context, state, rollout) if rollout.end is None else _as_then(context, rollout)
     aside = tuple(name for name in rollout.hosts if name not in rollout.members)
     for wave, names in (*enumerate(rollout.waves), (-1, aside)):
         for name in names:
@@ -124,21 +125,38 @@ def _hosts(context: Context, state: State, rollout: Rollout, now: float) -> list
                     since=member.since,
                     reason=member.reason,
                     silent=view.silent_for(name, now) if name in state.hosts and rollout.end is None else None,
-                    report=_report(context, state, rollout, name),
+                    report=reports.get(name),
                 )
             )
     return shown
 
 
-def _report(context: Context, state: State, rollout: Rollout, host: str) -> m.AppOnHost | None:
-    """As the host is now; of a rollout that has ended, as it was then."""
-    if rollout.end is not None:
-        then = rollout.at_end.get(host)
-        return show.app_on_host(rollout.app, then, None) if then else None
-    found, snapshot = state.hosts.get(host), context.engine.snapshots.get(host)
-    if found is None:
-        return None
-    return show.app_on_host(rollout.app, found.app(rollout.app), snapshot.app(rollout.app) if snapshot else None)
+def _as_now(context: Context, state: State, rollout: Rollout) -> dict[str, m.AppOnHost]:
+    found: dict[str, m.AppOnHost] = {}
+    for name in rollout.hosts:
+        if name in state.hosts:
+            snapshot = context.engine.snapshots.get(name)
+            newest = snapshot.app(rollout.app) if snapshot else None
+            found[name] = show.app_on_host(rollout.app, state.hosts[name].app(rollout.app), newest)
+    return found
+
+
+def _as_then(context: Context, rollout: Rollout) -> dict[str, m.AppOnHost]:
+    """Hosts as they were when it ended, as far as they were enrolled then; read from the log."""
+    numbers = {name: one.at_end for name, one in rollout.hosts.items() if one.at_end is not None}
+    records = context.log.numbered({number for both in numbers.values() for number in both if number})
+    return {
+        name: show.app_on_host(rollout.app, _on_host(records.get(told), records.get(said)), None)
+        for name, (told, said) in numbers.items()
+    }
+
+
+def _on_host(told: Record | None, said: Record | None) -> AppOnHost:
+    return AppOnHost(
+        assigned=told.event if told and isinstance(told.event, Assigned) else None,
+        report=said.event.report if said and isinstance(said.event, HostReported) else None,
+        reported_at=said.at if said else 0.0,
+    )
 
 
 def _examine(rollout: Rollout) -> m.Examine | None:

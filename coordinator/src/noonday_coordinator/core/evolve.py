@@ -9,6 +9,7 @@ from typing import TypeVar, assert_never
 from noonday_coordinator.core import events as e
 from noonday_coordinator.core.caveats import Mark
 from noonday_coordinator.core.clock_set import moved
+from noonday_coordinator.core.sharing import policy_of, ref_of
 from noonday_coordinator.core.state import App, AppOnHost, Host, HostState, InRollout, Release, Rollout, State
 from noonday_shared.messages import Phase
 
@@ -87,25 +88,30 @@ def _host_event(state: State, record: e.Record, event: HostEvent) -> State:
         case e.HostUndrained():
             host = replace(host, drained_by="")
         case e.Assigned():
-            host = replace(host, apps=_put(host.apps, event.app, _told(host.app(event.app), record.at, event)))
+            host = replace(host, apps=_put(host.apps, event.app, _told(host.app(event.app), record, event)))
             state = replace(state, generation=max(state.generation, event.generation))
         case e.HostReported():
-            host = replace(host, apps=_put(host.apps, event.app, _reported(host.app(event.app), record.at, event)))
+            host = replace(host, apps=_put(host.apps, event.app, _reported(host.app(event.app), record, event)))
         case _:
             assert_never(event)
     return replace(state, hosts=_put(state.hosts, host.name, host))
 
 
-def _told(on_host: AppOnHost, at: float, event: e.Assigned) -> AppOnHost:
+def _told(on_host: AppOnHost, record: e.Record, event: e.Assigned) -> AppOnHost:
     again = on_host.told_again + 1 if event.again else 0
-    return replace(on_host, assigned=event, assigned_at=at, told_again=again, from_backup=False)
+    return replace(
+        on_host, assigned=event, assigned_at=record.at, assigned_in=record.seq, told_again=again, from_backup=False
+    )
 
 
-def _reported(on_host: AppOnHost, at: float, event: e.HostReported) -> AppOnHost:
+def _reported(on_host: AppOnHost, record: e.Record, event: e.HostReported) -> AppOnHost:
+    at = record.at
     sick = event.report.healthy is False
     since = (on_host.unhealthy_since or at) if sick else 0.0
     stood = on_host.stands_since if _stands(on_host.report) == _stands(event.report) else at
-    return replace(on_host, report=event.report, reported_at=at, unhealthy_since=since, stands_since=stood)
+    return replace(
+        on_host, report=event.report, reported_at=at, reported_in=record.seq, unhealthy_since=since, stands_since=stood
+    )
 
 
 def _stands(report: e.Report | None) -> tuple[bool, Phase, int] | None:
@@ -118,7 +124,8 @@ def _app_event(
     app = state.app(event.app)
     match event:
         case e.ReleasePushed(_, ref, size, manifest, why):
-            known = app.releases.get(ref.version, Release(ref, size, manifest, record.at, record.by))
+            short = manifest.model_dump_json(exclude_defaults=True)
+            known = app.releases.get(ref.version, Release(ref, size, short, record.at, record.by))
             release = replace(known, pushed_at=record.at, pushed_by=record.by, why=why, pruned=False)
             app = replace(app, releases=_put(app.releases, ref.version, release))
         case e.ReleasePruned(_, ref):
@@ -136,7 +143,9 @@ def _app_event(
 
 def _started(state: State, record: e.Record, event: e.RolloutStarted) -> State:
     app = replace(state.app(event.app), active=event.rollout)
-    rollout = begun(event, record.by, record.at)
+    release, previous = ref_of(app, event.release), event.previous and ref_of(app, event.previous)
+    policy = policy_of(state.rollouts, event.policy)
+    rollout = begun(replace(event, policy=policy, release=release, previous=previous), record.by, record.at)
     return _with_rollout(replace(state, apps=_put(state.apps, app.name, app)), rollout)
 
 
@@ -162,22 +171,32 @@ def begun(event: e.RolloutStarted, by: str, at: float) -> Rollout:
 
 
 def _ended(state: State, record: e.Record, event: e.RolloutEnded) -> State:
+    """What was found, and what hosts said, stays in the log: a thousand ended rollouts are to be no burden."""
+    rollout = state.rollouts[event.rollout]
     rollout = replace(
-        state.rollouts[event.rollout],
+        rollout,
         stage=e.Stage.ENDED,
         end=event.end,
         reason=event.reason,
         ended_at=record.at,
         asked="",
+        hosts={name: replace(one, at_end=_last(state, name, rollout.app)) for name, one in rollout.hosts.items()},
+        findings=(),
+        marked={},
     )
-    seen = {name: state.hosts[name].app(rollout.app) for name in rollout.hosts if name in state.hosts}
-    rollout = replace(rollout, at_end=seen)
     app = replace(state.app(rollout.app), active="")
     if event.end is e.End.DONE:
         app = _recorded(app, rollout)
     elif event.end is e.End.ROLLED_BACK or (event.end is not e.End.ABORTED and rollout.verdict == "roll back"):
         app = _blocked(app, rollout, event.reason)
     return _with_rollout(replace(state, apps=_put(state.apps, app.name, app)), rollout)
+
+
+def _last(state: State, host: str, app: str) -> tuple[int, int] | None:
+    if host not in state.hosts:
+        return None
+    on_host = state.hosts[host].app(app)
+    return on_host.assigned_in, on_host.reported_in
 
 
 def _recorded(app: App, rollout: Rollout) -> App:

@@ -12,7 +12,6 @@ from noonday_coordinator.core.events import Assigned, End, Finding, Kind, Report
 from noonday_coordinator.core.policy import Policy
 from noonday_shared.messages import Goal
 from noonday_shared.names import ReleaseRef
-from noonday_shared.release.manifest import ReleaseManifest
 
 EMPTY: Mapping[str, str] = MappingProxyType({})
 
@@ -55,6 +54,9 @@ class AppOnHost:
     """How often in a row it was told the same again, since that never reached it."""
     from_backup: bool = False
     """What it was told last is known from a backup: it may have been told more."""
+    assigned_in: int = 0
+    reported_in: int = 0
+    """Numbers of the records that hold the two; 0: none."""
 
     @property
     def in_service(self) -> bool:
@@ -89,7 +91,8 @@ class Host:
 class Release:
     ref: ReleaseRef
     size: int
-    manifest: ReleaseManifest
+    manifest: str
+    """As JSON: it is only ever shown, and that of hardly any release."""
     pushed_at: float
     pushed_by: str
     blocked: str = ""
@@ -127,6 +130,9 @@ class InRollout:
     reason: str = ""
     moved: bool = False
     """Whether it was ever told to serve the release, or to go back."""
+    at_end: tuple[int, int] | None = None
+    """Once the rollout has ended: numbers of the records with what it was told and what it said last by then, 0 for
+    none. None before, and for one that was not enrolled any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,17 +168,16 @@ class Rollout:
     ended_at: float = 0.0
     verdict: str = ""
     findings: tuple[Finding, ...] = ()
+    """While it is under way; afterwards they are in the log, with the verdict."""
     requests: int = 0
     marked: Mapping[str, Mark | None] = field(default_factory=dict)
-    """Caveats that people changed since it began; None: forgotten."""
+    """Caveats that people changed since it began; None: forgotten. Empty once it has ended."""
     beside: tuple[str, ...] = ()
     sick: tuple[str, ...] = ()
     half_rolled: Mapping[str, ReleaseRef] = field(default_factory=dict)
     """These three as in `RolloutStarted`."""
     failures: int = 0
     """How often a host could not take the release, over the whole rollout; those that were sick before don't count."""
-    at_end: Mapping[str, AppOnHost] = field(default_factory=dict)
-    """By host: how it was when the rollout ended; empty before."""
     from_backup: bool = False
     """It was under way when the backup was made from which the log was put back."""
 

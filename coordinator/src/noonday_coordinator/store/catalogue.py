@@ -20,6 +20,9 @@ from noonday_shared.messages.evidence import IDENTITY_VERSION
 MOST = 20_000
 """Entries of one app. Beyond that are forgotten: of clusters that make ever new keys first, then what was seen once,
 and of these what was not seen for the longest time. So a flood of garbage drives out garbage."""
+MOST_RELEASES = 100
+"""Releases of which it is known how often they showed an entry; the one that was not seen for the longest time is
+forgotten."""
 CROWD = 100
 """Entries of a cluster that make it one that makes ever new keys."""
 SAVE_EVERY = 60.0
@@ -166,9 +169,9 @@ def _count(known: _App, window: Window) -> set[str]:
                 rows.setdefault(key, []).append((host, seen, records, episodes))
     for key, row in rows.items():
         entry = known.entries[key]
-        releases, hosts = Counter(entry.releases), Counter(entry.hosts)
+        releases, hosts = dict(entry.releases), Counter(entry.hosts)
         for host, seen, _, episodes in row:
-            releases[seen.release] += episodes
+            releases[seen.release] = releases.pop(seen.release, 0) + episodes  # the newest last
             hosts[host] += episodes
         known.entries[key] = replace(
             entry,
@@ -176,7 +179,7 @@ def _count(known: _App, window: Window) -> set[str]:
             records=entry.records + sum(records for _, _, records, _ in row),
             episodes=entry.episodes + sum(episodes for *_, episodes in row),
             at_start=entry.at_start + sum(episodes for _, seen, _, episodes in row if _starting(seen)),
-            releases=dict(releases),
+            releases=dict(list(releases.items())[-MOST_RELEASES:]),
             hosts=dict(hosts),
         )
     return set(rows)

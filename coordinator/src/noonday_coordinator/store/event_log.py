@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from noonday_shared.errors import NoondayError
 
 _COLUMNS = "SELECT seq, at, by, kind, body FROM events"
 _CHAINED = "SELECT seq, at, by, kind, rollout, app, body, hash FROM events"
+_AT_ONCE = 500
 _TOLD = "kind NOT IN ('host-reported', 'logs-watched', 'assigned')"
 
 
@@ -125,6 +126,14 @@ class EventLog:
         where = f"{_COLUMNS} WHERE rollout = ? AND rollout <> '' AND kind = ? ORDER BY seq DESC LIMIT 1"
         return next(iter(self._select(where, (rollout, kind))), None)
 
+    def numbered(self, numbers: Collection[int]) -> dict[int, Record]:
+        """The records of these numbers, by number, as far as there are such."""
+        wanted, found = sorted(numbers), list[Record]()
+        for start in range(0, len(wanted), _AT_ONCE):
+            some = wanted[start : start + _AT_ONCE]
+            found += self._select(f"{_COLUMNS} WHERE seq IN ({', '.join('?' * len(some))})", some)
+        return {record.seq: record for record in found}
+
     def told(self, app: str = "", before: int | None = None, limit: int = 200) -> list[Record]:
         """The newest records worth telling (no reports, no assignments) of one app, or of everything; newest first."""
         upto = before if before is not None else 1 << 62
@@ -187,16 +196,17 @@ class _Scopes:
 
     def of(self, event: Event) -> tuple[str, str]:
         """(rollout, app), either may be empty. Takes note of rollouts that start and end."""
+        app, rollout = str(getattr(event, "app", "")), str(getattr(event, "rollout", ""))
         match event:
-            case e.RolloutStarted(rollout, app):
+            case e.RolloutStarted():
                 self._apps[rollout] = app
                 self._active[app] = rollout
-            case e.RolloutEnded(rollout):
-                self._active.pop(self._apps.get(rollout, ""), None)
-        app = str(getattr(event, "app", ""))
-        rollout = str(getattr(event, "rollout", ""))
-        if isinstance(event, e.HostReported):
-            rollout = self._active.get(app, "")
+            case e.RolloutEnded():
+                # Of one that has ended only events tell that name its app themselves.
+                app = self._apps.pop(rollout, "")
+                self._active.pop(app, None)
+            case e.HostReported():
+                rollout = self._active.get(app, "")
         return rollout, app or self._apps.get(rollout, "")
 
 

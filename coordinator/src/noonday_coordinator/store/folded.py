@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 import noonday_shared
 from noonday_coordinator import core
+from noonday_coordinator.core.sharing import shared
 from noonday_coordinator.core.state import State
 from noonday_coordinator.store.chain import Head
 from noonday_shared.files import write_whole
@@ -44,7 +45,7 @@ class FoldedState:
             head = Head(int(said["seq"]), str(said["hash"]))
             signature = bytes.fromhex(said["signature"])
             if self._key.public.verifies(signature, _signed(head, body)) and known(head):
-                state = _STATE.validate_json(zlib.decompress(body))
+                state = shared(_STATE.validate_json(zlib.decompress(body)))
                 self._kept = head.seq
                 return state, head.seq
         except (OSError, ValueError, KeyError, TypeError, zlib.error, ValidationError) as error:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from noonday_shared.messages import Evidence
 
 _KEPT = 5000
+_SOURCES = 1000
+"""Of an app, whose newest evidence is known; each release is one more for each host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class StoredLine:
 class _Ring:
     lines: deque[StoredLine]
     newest: dict[tuple[str, str], tuple[int, int, int]] = field(default_factory=dict)
-    """By (host, release): the order of the last evidence taken, since its lines are not cumulative."""
+    """By (host, release): the order of the last evidence taken, since its lines are not cumulative. The one that was
+    heard the longest time ago comes first."""
 
 
 class LineBuffer:
@@ -46,7 +49,10 @@ class LineBuffer:
             source = (evidence.host, evidence.release)
             if evidence.order <= ring.newest.get(source, (-1, -1, -1)):
                 return
+            ring.newest.pop(source, None)
             ring.newest[source] = evidence.order
+            if len(ring.newest) > _SOURCES:
+                del ring.newest[next(iter(ring.newest))]
             for line in evidence.lines:
                 self._seq += 1
                 release = line.release or evidence.release

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from noonday_coordinator.store.chain import Audit, Chained, Head, audit
+from noonday_coordinator.store.sqlite import SMALL_CACHE
 from noonday_shared.errors import Permanent, Temporary
 
 SCHEMA = 2
@@ -33,6 +34,7 @@ def connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(SMALL_CACHE)
     return connection
 
 

@@ -9,6 +9,10 @@ from pathlib import Path
 
 from noonday_shared.errors import Permanent, Temporary
 
+SMALL_CACHE = "PRAGMA cache_size = -256"
+"""KB of pages that a connection keeps. SQLite's own 2 MB fill up as a log grows, and what is written is hardly ever
+read by who wrote it."""
+
 
 def open_lossy(path: Path, tables: str, *, rule: str, what: str) -> sqlite3.Connection:
     """A connection for any thread, one at a time. Raises `Permanent` when the file can't be used."""
@@ -18,6 +22,7 @@ def open_lossy(path: Path, tables: str, *, rule: str, what: str) -> sqlite3.Conn
         connection.execute("PRAGMA journal_mode = WAL")
         # Evidence is cumulative and comes again: what a power cut takes is soon there again.
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(SMALL_CACHE)
         connection.executescript(tables)
     except (sqlite3.Error, OSError) as error:
         raise Permanent(

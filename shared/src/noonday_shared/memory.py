@@ -1,0 +1,17 @@
+"""The memory of a process that runs for months."""
+
+from __future__ import annotations
+
+import ctypes
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+_LARGE = 128 << 10
+
+
+def give_memory_back() -> None:
+    """Before there are threads. Does nothing with another C library than glibc, which otherwise gives each thread an
+    arena, whose free memory the others can't use, and after the first large buffer keeps later ones for itself."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for option, value in ((_M_ARENA_MAX, 1), (_M_MMAP_THRESHOLD, _LARGE), (_M_TRIM_THRESHOLD, _LARGE)):
+            mallopt(option, value)
