@@ -141,7 +141,7 @@ def test_one_that_waits_too_long_to_be_told_again_is_named_with_who_is_out(fleet
     policy = Policy(app="web", hosts={"role": "web"}, host_within=100)
     engine.keep(
         e.RolloutStarted("r2", "web", "deploy", new, old, policy, (HOSTS,)),
-        e.Assigned("web-2", "web", 900, Goal.SERVING, old, rollout="r2"),
+        e.Assigned("web-2", "web", 900, Goal.SERVING, old, rollout="r2", deadline=100),
         e.HostJudged("r2", "web-2", "lost", "it was not heard"),
         e.RolloutEnded("r2", e.End.FAILED, "web-2 could not be brought back."),
     )
@@ -149,9 +149,9 @@ def test_one_that_waits_too_long_to_be_told_again_is_named_with_who_is_out(fleet
     report = engine.state.hosts["web-1"].app("web").report
     assert report is not None
     engine.keep(e.HostReported("web-1", "web", replace(report, in_service=False, seq=2)), by="web-1")
-    for _ in range(2):
+    for _ in range(4):
         fleet.away("web-9")
-    why = "web-2 was to serve web 1.0.0 120 s ago, and did not take it up: web-1 is out of service."
+    why = "web-2 was to serve web 1.0.0 240 s ago, and did not take it up: web-1 is out of service."
     for command in ("status", "hosts", "doctor"):
         shown = fleet.noonday(command)
         assert why in " ".join(shown.stdout.split()), said(shown)

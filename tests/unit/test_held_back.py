@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from noonday_coordinator.core import commands as c
+from noonday_coordinator.core import events as e
+from noonday_coordinator.core.clock_set import view_moved
 from noonday_coordinator.core.lost import held_back
 from noonday_coordinator.core.state import HostState
 from noonday_shared.messages import Outcome
@@ -13,6 +15,11 @@ WITHIN = 100.0
 
 def words(story: Story, name: str = "web-1") -> str:
     return held_back(story.state, story.view, name, "web", story.now)
+
+
+def late(story: Story, name: str = "web-1") -> float:
+    """Seconds since it was told, from which on it waits too long."""
+    return story.assigned(name).deadline + WITHIN
 
 
 def given_up() -> Story:
@@ -32,19 +39,31 @@ def given_up() -> Story:
 
 def test_one_that_was_given_up_on_waits_no_longer_than_a_host_may_take_before_that_is_said() -> None:
     story = given_up()
-    story.passing(WITHIN - 1.0)
+    story.passing(late(story) - 1.0)
     assert words(story) == ""
     story.passing(2.0)
-    assert words(story).startswith("web-1 was to serve web 1.0.0 101 s ago, and did not take it up: web-2 is out of")
+    assert words(story).startswith("web-1 was to serve web 1.0.0 201 s ago, and did not take it up: web-2 is out of")
     assert words(story).endswith(
         ". It stays as it is, and is told again once another one serves and there is room. Mend those (noonday hosts), "
         "or: noonday remove HOST"
     )
 
 
+def test_a_clock_that_is_set_makes_it_neither_longer_nor_shorter() -> None:
+    for by in (-900.0, 900.0):
+        story = given_up()
+        story.keep(e.ClockSet(by))
+        story.view = view_moved(story.view, by)
+        story.now += by
+        story.passing(late(story) - 1.0)
+        assert words(story) == ""
+        story.passing(2.0)
+        assert words(story)
+
+
 def test_it_ends_nothing_and_is_over_with_the_wait() -> None:
     story = given_up()
-    assert story.passing(WITHIN + 1.0) == []
+    assert story.passing(late(story) + 1.0) == []
     assert words(story)
     story.report("web-2", in_service=True)
     story.takes("web-1")
@@ -53,7 +72,7 @@ def test_it_ends_nothing_and_is_over_with_the_wait() -> None:
 
 def test_nothing_is_said_of_one_that_is_silent_nor_before_a_new_coordinator_could_hear_it() -> None:
     story = given_up()
-    story.passing(WITHIN + 1.0, silent=["web-1"])
+    story.passing(late(story) + 1.0, silent=["web-1"])
     assert words(story) == ""
     story.view = type(story.view)(since=story.now)
     story.passing(1.0)
@@ -65,7 +84,7 @@ def test_nothing_is_said_of_one_that_is_silent_nor_before_a_new_coordinator_coul
 def test_one_that_has_room_and_takes_nothing_up_is_named_too() -> None:
     story = given_up()
     story.report("web-2", in_service=True)
-    story.passing(WITHIN + 1.0)
+    story.passing(late(story) + 1.0)
     assert words(story).endswith("though it is told again and again. On web-1: noonday-agent status")
 
 
@@ -77,7 +96,7 @@ def test_one_whose_disk_was_put_back_and_that_has_no_room_is_named() -> None:
     assert story.rollout.end is not None
     story.report("web-2", in_service=False)
     story.report("web-1", generation=1, outcome=Outcome.DONE, live=OLD.id, proven=OLD, prepared=(OLD.id,))
-    story.passing(WITHIN + 1.0)
+    story.passing(late(story) + 1.0)
     assert f"was to serve web {NEW.version}" in words(story)
     assert "web-2 is out of service" in words(story)
     assert words(story, "web-3") == ""

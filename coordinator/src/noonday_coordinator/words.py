@@ -194,7 +194,8 @@ def _assigned(event: e.Assigned) -> str:
             wish = f"serve {release}"
         case _:
             wish = "be out of its load balancers"
-    return f"{event.host} is to {wish} for {event.app} (generation {event.generation})."
+    again = ", once more since that never reached it" if event.again else ""
+    return f"{event.host} is to {wish} for {event.app} (generation {event.generation}){again}."
 
 
 def _report(report: e.Report) -> str:

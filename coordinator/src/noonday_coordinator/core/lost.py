@@ -43,7 +43,7 @@ def valid_until(state: State, view: View, host: str, app: str, now: float, longe
 
 def held_back(state: State, view: View, host: str, app: str, now: float) -> str:
     """What keeps a host that is heard from what it was told last in a rollout that is over, as sentences: once that
-    took as long as one host may take. Empty before, and where nothing is awaited."""
+    took as long again as one host may take. Empty before, and where nothing is awaited."""
     on_host, active = state.hosts[host].app(app), state.active(app)
     assigned = on_host.assigned
     rollout = state.rollouts.get(assigned.rollout) if assigned else None
@@ -51,10 +51,11 @@ def held_back(state: State, view: View, host: str, app: str, now: float) -> str:
         return ""
     if is_stale(state, view, host, on_host) or not heard(view, rollout, host, now) or (active and host in active.hosts):
         return ""
-    since = max(on_host.assigned_at, rollout.ended_at)
-    if not view.in_vain(since + rollout.policy.host_within, rollout.policy.unreachable_after, now):
+    over = on_host.assigned_at + assigned.deadline  # its own time; an instant that moves with a clock that is set
+    if not view.in_vain(over + rollout.policy.host_within, rollout.policy.unreachable_after, now):
         return ""
-    waited = f"{host} was to serve {app} {assigned.release.version} {now - since:.0f} s ago, and did not take it up"
+    ago = f"{now - on_host.assigned_at:.0f} s ago"
+    waited = f"{host} was to serve {app} {assigned.release.version} {ago}, and did not take it up"
     if valid_until(state, view, host, app, now, 1.0) > now:
         return f"{waited}, though it is told again and again. On {host}: noonday-agent status"
     why = f"{active.id} is under way" if active else others_out(state, view, rollout, host, now) or "others go first"
