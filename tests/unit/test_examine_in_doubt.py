@@ -97,6 +97,13 @@ def test_a_new_error_that_came_twice_is_doubtful_also_when_it_stays_away() -> No
     assert "KeyError in shop/pay.py charge' is new and came again" in last.doubt
 
 
+def test_a_new_error_that_all_hosts_showed_for_a_while_is_no_doubt() -> None:
+    incident = Fault("incident", everywhere=(error_kind(0.2),), onset=60.0, until=120.0)
+    told = _told(incident, replace(KNOBS, length=480.0))
+    assert not any("KeyError" in one.doubt for one in told)
+    assert told[-1].verdict == "promote"
+
+
 def test_what_a_person_muted_is_no_doubt() -> None:
     world = make_world(KNOBS, Fault("often", times=((ALERT.key, 4.0),)))
     marked = replace(world.trial, marks={ALERT.key: Mark("muted")})

@@ -2,7 +2,7 @@
 
 E of everything that is tested may be looked at for ever, so a longer examine costs no false alarm. It costs time, so it
 is asked for only where E is what would turn the release back if this were all that is tested, 1 / sensitivity, or where
-an ERROR that nobody has seen before came again.
+an ERROR that only the new release shows came again.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _loud(session: RolloutSession, unit: Unit) -> bool:
     band = band_of(unit.about.level)
     if not unit.alpha or unit.hits < LEAST_WINDOWS or band == "other":
         return False
-    if not unit.about.known and band == "error":
+    if not unit.about.known and not unit.y and band == "error":
         return True  # twice is no chance thing any more, and too seldom to be held against anything
     return unit.enough and unit.log_e >= log_threshold(session.policy.sensitivity)
 
