@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from noonday_coordinator.core.events import Assigned
-from noonday_coordinator.core.lost import is_taken, valid_until
+from noonday_coordinator.core.lost import valid_until
 from noonday_coordinator.core.state import AppOnHost, State
 from noonday_coordinator.core.view import View
 from noonday_shared.messages import Assignment
@@ -44,7 +44,7 @@ class Outgoing:
                     continue
                 until = valid_until(state, view, host.name, app, now, VALID)
                 if until > now and self._is_due(state, host.name, app, on_host, assigned, now):
-                    yield self._assignment(state, assigned, now, until, taken=is_taken(on_host))
+                    yield self._assignment(state, assigned, now, until, taken=on_host.taken)
 
     def in_vain(self, view: View, assignment: Assignment) -> bool:
         """Whether a host that is heard has not taken it up for so long that its queue may be gone."""

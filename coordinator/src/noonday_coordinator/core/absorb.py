@@ -28,7 +28,7 @@ def settled(on_host: AppOnHost) -> bool:
     assigned, report = on_host.assigned, on_host.report
     if assigned is None or assigned.goal is Goal.PREPARED:
         return True
-    return report is not None and report.generation == assigned.generation and report.outcome in _ENDS
+    return report is not None and on_host.taken and report.outcome in _ENDS
 
 
 def _judge(
@@ -39,7 +39,7 @@ def _judge(
         return None
     if (member.state is HostState.WAITING) != (assigned.goal is Goal.PREPARED):
         return None
-    if report is not None and report.generation == assigned.generation and report.outcome in _ENDS:
+    if report is not None and on_host.taken and report.outcome in _ENDS:
         state = _OUTCOMES[member.state][report.outcome]
         return HostJudged(rollout.id, name, state, str(report.trouble) if report.trouble else "")
     latest = on_host.assigned_at + assigned.deadline + GRACE

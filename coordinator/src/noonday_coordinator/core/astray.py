@@ -118,8 +118,7 @@ def _at_rest(state: State, on_host: AppOnHost) -> bool:
     if assigned is None:
         return not state.restored_at or report is None or report.generation == 0
     told_out = assigned.goal is Goal.OUT
-    taken = report is not None and report.generation == assigned.generation
-    return taken and (told_out or settled(on_host))
+    return on_host.taken and (told_out or settled(on_host))
 
 
 def _waits_for(state: State, host: str, on_host: AppOnHost) -> str:
@@ -129,10 +128,9 @@ def _waits_for(state: State, host: str, on_host: AppOnHost) -> str:
     rollout = state.rollouts.get(assigned.rollout) if assigned else None
     if assigned is None or assigned.release is None or assigned.goal is not Goal.SERVING or rollout is None:
         return ""
-    taken = report is not None and report.generation == assigned.generation
     given_up = rollout.hosts[host].state in (HostState.LOST, HostState.FAILED)
     lost_it = report is not None and report.live != assigned.release.id
-    waits = rollout.end is not None and (given_up or lost_it) and not taken
+    waits = rollout.end is not None and (given_up or lost_it) and not on_host.taken
     return assigned.release.version if waits else ""
 
 

@@ -88,7 +88,8 @@ def _host_event(state: State, record: e.Record, event: HostEvent) -> State:
         case e.HostUndrained():
             host = replace(host, drained_by="")
         case e.Assigned():
-            host = replace(host, apps=_put(host.apps, event.app, _told(host.app(event.app), record, event)))
+            told = replace(_told(host.app(event.app), record, event), assigned_term=state.term)
+            host = replace(host, apps=_put(host.apps, event.app, told))
             state = replace(state, generation=max(state.generation, event.generation))
         case e.HostReported():
             host = replace(host, apps=_put(host.apps, event.app, _reported(host.app(event.app), record, event)))

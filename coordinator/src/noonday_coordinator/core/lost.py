@@ -20,7 +20,7 @@ def valid_until(state: State, view: View, host: str, app: str, now: float, longe
         return now
     assigned = on_host.assigned
     rollout = state.rollouts.get(assigned.rollout) if assigned else None
-    if assigned is None or rollout is None or assigned.goal is not Goal.SERVING or is_taken(on_host):
+    if assigned is None or rollout is None or assigned.goal is not Goal.SERVING or on_host.taken:
         return now + longest
     member = rollout.hosts[host]
     match member.state:
@@ -47,7 +47,7 @@ def held_back(state: State, view: View, host: str, app: str, now: float) -> str:
     on_host, active = state.hosts[host].app(app), state.active(app)
     assigned = on_host.assigned
     rollout = state.rollouts.get(assigned.rollout) if assigned else None
-    if assigned is None or assigned.release is None or rollout is None or rollout.end is None or is_taken(on_host):
+    if assigned is None or assigned.release is None or rollout is None or rollout.end is None or on_host.taken:
         return ""
     if is_stale(state, view, host, on_host) or not heard(view, rollout, host, now) or (active and host in active.hosts):
         return ""
@@ -86,7 +86,7 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
         for name in rollout.members
         if name in serving
         and (rollout.hosts[name].state in (HostState.LOST, HostState.FAILED) or _would_change(on_hosts[name]))
-        and not is_taken(on_hosts[name])
+        and not on_hosts[name].taken
     ]
     # Those whose apps are ill lose nothing. Of the others one stays in service, where there are more.
     spare = [name for name in waiting if name in well][: max(len(well) - (len(on_hosts) > 1), 0)]
@@ -127,11 +127,5 @@ def _would_change(on_host: AppOnHost) -> bool:
     return report.live != assigned.release.id
 
 
-def is_taken(on_host: AppOnHost) -> bool:
-    """Whether the host says that it follows what it was told last."""
-    assigned, report = on_host.assigned, on_host.report
-    return assigned is not None and report is not None and report.generation == assigned.generation
-
-
 def _working(on_host: AppOnHost) -> bool:
-    return is_taken(on_host) and on_host.report is not None and on_host.report.outcome is Outcome.WORKING
+    return on_host.taken and on_host.report is not None and on_host.report.outcome is Outcome.WORKING

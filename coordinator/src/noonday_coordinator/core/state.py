@@ -44,6 +44,8 @@ LEFT_OUT = frozenset({HostState.SKIPPED, HostState.REVERTED, HostState.FAILED})
 class AppOnHost:
     assigned: Assigned | None = None
     assigned_at: float = 0.0
+    assigned_term: int = 0
+    """The term in which it was told so first."""
     report: Report | None = None
     reported_at: float = 0.0
     unhealthy_since: float = 0.0
@@ -57,6 +59,15 @@ class AppOnHost:
     assigned_in: int = 0
     reported_in: int = 0
     """Numbers of the records that hold the two; 0: none."""
+
+    @property
+    def taken(self) -> bool:
+        """Whether it says that it follows what it was told last. A coordinator that was replaced unknowingly gives
+        out the same numbers: what is said of an older term's order is no word of this one."""
+        told, report = self.assigned, self.report
+        if told is None or report is None or report.generation != told.generation:
+            return False
+        return report.term == 0 or report.term >= self.assigned_term
 
     @property
     def in_service(self) -> bool:
