@@ -120,7 +120,12 @@ def a_drained_host_is_let_in() -> list[Patch]:
 
 def the_last_one_may_go() -> list[Patch]:
     """Rule 1: nobody looks whether others are in service before one is taken out."""
-    return [(room, "serves", lambda *_rest: True), (submit, "SILENT", 1e9)]
+    return [(room, "serves", lambda *_rest: True), (submit, "SILENT", 1e9), *an_ill_one_serves()]
+
+
+def an_ill_one_serves() -> list[Patch]:
+    """Rule 1: whoever is in service counts as one that serves, though its app fails its own health check."""
+    return [(room, "_is_last", lambda *_rest: False)]
 
 
 def racks_all_at_once() -> list[Patch]:
@@ -154,6 +159,7 @@ BROKEN: dict[str, Callable[[], list[Patch]]] = {
     for one in (
         too_many_at_once,
         the_last_one_may_go,
+        an_ill_one_serves,
         no_health_check,
         nothing_is_blocked,
         no_end_of_a_step_is_seen,

@@ -55,9 +55,19 @@ STORY = Script(
     wishes=(),
     calm_after=60.0,
 )
+ILL_LATER = replace(
+    STORY,
+    hosts=("web-1", "web-2"),
+    policy=STORY.policy.model_copy(update={"examine": 120.0, "unhealthy_for": 300.0}),
+    checked=False,
+    rate=0.0,
+    candidates=(replace(STORY.candidates[0], kind="falls-ill", nature=Nature(falls_ill_after=12.0)),),
+)
+"""The canary is in service and ill, for less long than the policy puts up with."""
 SICK = replace(STORY.candidates[0], kind="sick", nature=Nature(healthy=False))
 BREAKS = [
     ("rule 1", "too-many-at-once", STORY),
+    ("rule 1", "an-ill-one-serves", ILL_LATER),
     ("rule 2", "no-health-check", STORY),
     ("rule 3", "nothing-is-blocked", replace(STORY, candidates=(SICK,), wishes=(Wish(50.0, "deploy"),))),
     ("rule 4", "no-end-of-a-step-is-seen", STORY),
