@@ -35,9 +35,11 @@ _WITHIN = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one agent. Memory in MB: RSS, and PSS, in which what processes share counts in parts."""
+    """Of one agent. Memory in MB: RSS; USS, which is its own alone, without pages of files that others have too; and PSS,
+    in which what processes share counts in parts."""
 
     rss: float
+    uss: float
     pss: float
     fds: int
     threads: int
@@ -46,10 +48,10 @@ class Cost:
     def of(cls, pid: int) -> Cost:
         process = psutil.Process(pid)
         found = process.memory_full_info()
-        return cls(found.rss / MB, found.pss / MB, process.num_fds(), process.num_threads())
+        return cls(found.rss / MB, found.uss / MB, found.pss / MB, process.num_fds(), process.num_threads())
 
     def __str__(self) -> str:
-        return f"RSS {self.rss:.1f} MB, PSS {self.pss:.1f} MB, {self.fds} fds, {self.threads} threads"
+        return f"RSS {self.rss:.1f} MB, USS {self.uss:.1f} MB, PSS {self.pss:.1f} MB, {self.fds} fds, {self.threads} threads"
 
 
 def measure(fleet: Fleet, releases: int, size: int, say_every: int = 10) -> bool:
