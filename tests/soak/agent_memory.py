@@ -35,8 +35,8 @@ _WITHIN = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one agent. Memory in MB: RSS; USS, which is its own alone, without pages of files that others have too; and PSS,
-    in which what processes share counts in parts."""
+    """Of one agent. Memory in MB: RSS; USS, its own alone, without pages of files that others have too; and PSS, in
+    which what processes share counts in parts."""
 
     rss: float
     uss: float
@@ -51,7 +51,8 @@ class Cost:
         return cls(found.rss / MB, found.uss / MB, found.pss / MB, process.num_fds(), process.num_threads())
 
     def __str__(self) -> str:
-        return f"RSS {self.rss:.1f} MB, USS {self.uss:.1f} MB, PSS {self.pss:.1f} MB, {self.fds} fds, {self.threads} threads"
+        memory = f"RSS {self.rss:.1f} MB, USS {self.uss:.1f} MB, PSS {self.pss:.1f} MB"
+        return f"{memory}, {self.fds} fds, {self.threads} threads"
 
 
 def measure(fleet: Fleet, releases: int, size: int, say_every: int = 10) -> bool:
