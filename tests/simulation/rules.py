@@ -53,6 +53,7 @@ class Rules(Excuses):
         self._script = script
         self._kinds = {one.ref.version: one.kind for one in script.candidates}
         self._in_turn = InTurn(script)
+        self._out_before: frozenset[str] = frozenset()
         self._limit = self._limit_of(len(hosts))
         self._members: tuple[str, ...] = tuple(hosts)
         self._beside: tuple[str, ...] = ()
@@ -197,6 +198,7 @@ class Rules(Excuses):
         self._members = tuple(host for wave in started.waves for host in wave)
         self._beside = started.beside
         self._limit = self._limit_of(len(self._members))
+        self._out_before = frozenset(self._out())
         if started.kind == "deploy" and started.release.version in self._back:
             raise Broken(f"rule 3: {started.release} was rolled back and is rolled out again in {started.rollout}")
 
@@ -207,7 +209,9 @@ class Rules(Excuses):
 
     def _within_limit(self, out: Iterable[str]) -> None:
         names = list(out)
-        if len(names) > self._limit:
+        self._out_before &= frozenset(names)
+        # Whom an earlier rollout took out under its own limit, this one only waits for.
+        if len(names) > self._limit and frozenset(names) != self._out_before:
             raise Broken(f"rule 1: {', '.join(names)} are out because of us, and at most {self._limit} may be")
 
     def _never_the_last(self, host: SimulatedHost, effect: Effect) -> None:
