@@ -7,15 +7,14 @@ from typing import NoReturn
 
 import pytest
 
-from noonday_agent.balancers.pool import Pool
 from noonday_agent.core.journal import Journal
 from noonday_agent.core.limits import Limits
-from noonday_agent.parts import Parts
 from noonday_agent.runner import IDLE
 from noonday_shared.errors import BadInput, Temporary
 from noonday_shared.messages import Goal, Outcome
 from support.fake_balancer import FakeBalancer, FakePlace
 from support.fake_host import FakeHost, assignment, ref
+from support.two_balancers import TwoBalancers
 
 OLD, NEW = ref("1.0.0", "a"), ref("1.1.0", "b")
 QUICK = Limits(healthy_within=5.0, return_within=5.0, restart_within=5.0, idle_within=2.0)
@@ -173,17 +172,6 @@ def test_a_new_host_that_can_not_be_switched_is_not_let_in_with_nothing_that_ser
     host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=2))
     host.settle()
     assert host.serves == OLD.id
-
-
-class TwoBalancers(FakeHost):
-    """`second`: its place in the other balancer."""
-
-    def build(self) -> None:
-        super().build()
-        self.second = FakePlace(let_in=False)
-
-    def parts(self) -> Parts:
-        return replace(super().parts(), pool=Pool((FakeBalancer(self.place), FakeBalancer(self.second))))
 
 
 @pytest.mark.parametrize("who", ["place", "second"])

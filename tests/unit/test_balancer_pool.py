@@ -80,11 +80,11 @@ def test_one_that_forgot_the_order_ends_the_idleness() -> None:
     assert not pool.idle()
 
 
-def test_the_one_that_can_not_be_taken_out_is_named_and_those_after_it_are_left_alone() -> None:
+def test_one_that_can_not_be_taken_out_is_named_and_keeps_it_in_no_other() -> None:
     after = FakePlace()
     with pytest.raises(Temporary, match="broken web/web-1"):
         Pool([BrokenBalancer(), FakeBalancer(after)]).take_out()
-    assert after.let_in
+    assert not after.let_in
 
 
 def test_one_that_can_not_be_asked_keeps_no_other_from_being_put_back() -> None:

@@ -38,9 +38,8 @@ class Pool:
         return _any([each.in_service for each in self.balancers])
 
     def take_out(self) -> None:
-        """Raises at the first that can't be asked: those before it are out by then, those after it are untouched."""
-        for each in self.balancers:
-            each.take_out()
+        """Ask all, whatever one of them answers; then raise what went wrong."""
+        _raise_all(_failures([each.take_out for each in self.balancers]))
 
     def hold_out(self) -> bool:
         """Tell those that send new requests to stop; whether there were any. Who can't be asked or told is passed over,
