@@ -44,3 +44,10 @@ def test_it_does_not_matter_which_known_record_the_new_one_is_nearest_to() -> No
     mixed = " ".join([*WORDS.split()[:-1], *other.removesuffix(" <*>").split()])
     assert nearness(mixed, other) > nearness(mixed, WORDS)
     assert not _silent(Kind(template(mixed), USUAL.rate))
+
+
+def test_one_that_stands_for_several_is_found_among_many_rare_new_ones() -> None:
+    letters = "bcdfghjklmnpqrst"
+    words = [f"{a}o{b}{a}{b}ex" for a in letters for b in letters]
+    rare = [Kind(template(" ".join(words[at : at + 1 + at % 9])), 0.06) for at in range(200)]
+    assert not _silent(Kind(template(f"{WORDS} at last"), 2.5 * USUAL.rate), *rare)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from operator import eq
 
 from noonday_shared.messages.evidence import Template
@@ -181,6 +182,7 @@ def words_of(text: str) -> tuple[str, ...]:
     return tuple(_WORD.findall(text)[:_MOST_TOKENS])
 
 
+@lru_cache(maxsize=2**15)  # the same pairs are asked about with each judgement
 def nearness(one: str, other: str) -> float:
     """How alike two texts are, 0 to 1, whatever their lengths: twice the words in common over all words."""
     mine, theirs = words_of(one), words_of(other)

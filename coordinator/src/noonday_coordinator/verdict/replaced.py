@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 HALF = 2.0
 """Up to half as much is no silence."""
-_MOST_LIKE = 100
+_MOST_LIKE = 300
 """New kinds that are compared, those that come about as often first: a release may reword hundreds."""
 
 
@@ -32,7 +32,8 @@ def replaced(session: RolloutSession, name: str) -> bool:
     new = [
         unit for unit in session.units.values() if unit.x and not unit.about.known and band_of(unit.about.level) == band
     ]
-    new.sort(key=lambda unit: (abs(unit.x - expected), unit.about.unit))
+    # By the ratio: a new one that stands for several known ones comes more often than each.
+    new.sort(key=lambda unit: (abs(math.log(unit.x / expected)), unit.about.unit))
     for unit in new[:_MOST_LIKE]:
         if found >= due:
             break
