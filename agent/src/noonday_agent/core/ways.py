@@ -59,8 +59,16 @@ def begin(
 
 def move(journal: Journal, attempt: Attempt, stage: Stage, now: float) -> Journal:
     """The attempt enters `stage`. From DRAIN on the journal says that we took the app out, also if we die in it."""
+    if stage is Stage.RETURN and _wanted_out(journal, attempt):
+        return finish(journal, Outcome.REVERTED)  # as well as it can be; what it was told since has its turn
     moved = replace(attempt, stage=stage, stage_since=now, begun=False, trouble=None, good=0)
     return replace(journal, attempt=moved, out_by_us=journal.out_by_us or stage is Stage.DRAIN)
+
+
+def _wanted_out(journal: Journal, attempt: Attempt) -> bool:
+    """Whether an operator drained the host since the attempt began: it is not let in even for a moment."""
+    assignment = journal.assignment
+    return assignment is not None and assignment.goal is Goal.OUT and assignment.generation != attempt.generation
 
 
 def turn_back(journal: Journal, attempt: Attempt, why: Trouble, now: float) -> Journal:
