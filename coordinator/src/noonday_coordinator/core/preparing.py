@@ -2,42 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from noonday_coordinator.core.assign import assign
 from noonday_coordinator.core.events import End, Event, HostJudged, RolloutEnded, Stage, StageEntered
-from noonday_coordinator.core.room import heard, in_mid_step
+from noonday_coordinator.core.room import counted, heard, in_mid_step
 from noonday_coordinator.core.state import AppOnHost, HostState, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_shared.messages import Goal
 
 
 def prepare(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
-    """Tell the hosts, leave out or give up those that are away, and go on once all others are prepared."""
+    """Tell the hosts, leave out or give up those that are away, and go on once all others are prepared. Those that come
+    home don't wait for one another: who can't prepare is left out."""
     failed = rollout.in_state(HostState.FAILED)
-    if failed:
+    if failed and not _each_for_itself(rollout):
         why = "; ".join(f"{host}: {rollout.hosts[host].reason}" for host in failed)
         return [RolloutEnded(rollout.id, End.FAILED, f"Not every host could prepare, so none was drained. {why}")]
     waiting = rollout.in_state(HostState.WAITING)
     if not waiting:
-        return _all_prepared(rollout)
+        return _all_prepared(state, rollout)
     new = [host for host in waiting if not _assigned(state, rollout, host)]
     if new:
         return assign(state, rollout, new, Goal.PREPARED, rollout.release, previous=rollout.previous)
     return _away(state, view, rollout, waiting, now) or _late(state, view, rollout, waiting, now)
 
 
-def _all_prepared(rollout: Rollout) -> list[Event]:
+def _each_for_itself(rollout: Rollout) -> bool:
+    return rollout.kind == "reconcile"
+
+
+def _all_prepared(state: State, rollout: Rollout) -> list[Event]:
     if rollout.paused_by:
         return []
-    if not rollout.in_state(HostState.PREPARED) or not set(rollout.waves[0]) - set(rollout.skipped):
-        gone = "; ".join(f"{host}: {rollout.hosts[host].reason}" for host in rollout.skipped)
+    gone = "; ".join(f"{host}: {why.rstrip('.')}" for host, why in rollout.left_out.items())
+    prepared = rollout.in_state(HostState.PREPARED)
+    if not prepared and _each_for_itself(rollout):
+        why = f"No host could prepare, so none was drained. {gone}. Mend them, then: noonday reconcile {rollout.app}."
+        return [RolloutEnded(rollout.id, End.FAILED, why)]
+    if not prepared or not set(rollout.waves[0]) - set(rollout.skipped):
         why = f"No host is left for the first wave, so none was drained. {gone}. Deploy again, with other hosts first."
         return [RolloutEnded(rollout.id, End.FAILED, why)]
-    left = rollout.in_state(HostState.PREPARED)
-    if len(left) == 1 and rollout.skipped and rollout.kind == "deploy" and not rollout.policy.allow_outage:
-        why = f"All hosts but {left[0]} are left out, so its release means an outage, and it was not drained."
-        mend = "Start the agents there, then deploy again; or pass --allow-outage."
-        return [RolloutEnded(rollout.id, End.FAILED, f"{why} {mend}")]
-    return [StageEntered(rollout.id, Stage.ROLLING, 0, "all hosts are prepared")]
+    if _means_outage(state, rollout) and not rollout.policy.allow_outage:
+        again = "deploy again; or pass --allow-outage"
+        if _each_for_itself(rollout):
+            again = f"noonday reconcile {rollout.app}; or set allow_outage = true in the app's policy"
+        why = f"All hosts but {prepared[0]} are left out, so its release means an outage, and it was not drained."
+        return [RolloutEnded(rollout.id, End.FAILED, f"{why} Start the agents there, then {again}.")]
+    return [StageEntered(rollout.id, Stage.ROLLING, 0, _who(rollout))]
+
+
+def _who(rollout: Rollout) -> str:
+    left = ", ".join(rollout.in_state(HostState.FAILED))
+    return f"all hosts but {left} are prepared" if left else "all hosts are prepared"
+
+
+def _means_outage(state: State, rollout: Rollout) -> bool:
+    """Whether only one host is left, of several. A rollback goes all the same; and who is out already comes home."""
+    left = counted(state, rollout)
+    if len(left) != 1 or not rollout.skipped:
+        return False
+    serves = _on_host(state, rollout, left[0]).in_service
+    return rollout.kind == "deploy" or (rollout.kind == "reconcile" and serves)
 
 
 def _away(state: State, view: View, rollout: Rollout, waiting: tuple[str, ...], now: float) -> list[Event]:
@@ -50,6 +76,8 @@ def _away(state: State, view: View, rollout: Rollout, waiting: tuple[str, ...], 
         return []
     if rollout.policy.offline == "skip":
         return _skip(state, view, rollout, away, now)
+    if _each_for_itself(rollout):
+        return _give_up(view, rollout, away, "no report since it began", now)
     why = f"No report from {_seen(view, away, now)}. None was drained. Start the agents there, then deploy again."
     return [RolloutEnded(rollout.id, End.FAILED, why)]
 
@@ -61,8 +89,18 @@ def _late(state: State, view: View, rollout: Rollout, waiting: tuple[str, ...], 
     skipped = _skip(state, view, rollout, away, now) if rollout.policy.offline == "skip" else []
     if skipped:
         return skipped
+    if _each_for_itself(rollout):
+        return _give_up(view, rollout, waiting, f"not prepared within {rollout.policy.prepare_within:g} s", now)
     why = f"Not prepared within {rollout.policy.prepare_within:g} s: {_seen(view, waiting, now)}. None was drained."
     return [RolloutEnded(rollout.id, End.FAILED, why)]
+
+
+def _give_up(view: View, rollout: Rollout, hosts: Iterable[str], why: str, now: float) -> list[Event]:
+    """They still count as hosts of the app: others are drained only where that leaves enough."""
+    return [
+        HostJudged(rollout.id, host, HostState.FAILED, f"{why}, last seen {view.silent_for(host, now):.0f} s ago")
+        for host in hosts
+    ]
 
 
 def _skip(state: State, view: View, rollout: Rollout, away: list[str], now: float) -> list[Event]:

@@ -11,6 +11,7 @@ from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.core.refusal import refused
 from noonday_coordinator.core.state import TOUCHED, Host, Rollout, State
 from noonday_coordinator.core.view import View
+from noonday_shared.names import ReleaseRef
 
 SILENT = 30.0
 """Seconds without a word after which a host is not counted as in service."""
@@ -108,7 +109,7 @@ def _reconcile(state: State, view: View, command: c.Reconcile, now: float, by: s
 
 def _started(state: State, plan: Plan, kind: e.Kind, policy: Policy, why: str) -> e.RolloutStarted:
     active = state.active(plan.app)
-    half = {**active.half_rolled, **dict.fromkeys(active.in_state(*TOUCHED), active.release)} if active else {}
+    half = _half_rolled(active) if active else {}
     return e.RolloutStarted(
         rollout=f"r{len(state.rollouts) + 1}",
         app=plan.app,
@@ -122,6 +123,12 @@ def _started(state: State, plan: Plan, kind: e.Kind, policy: Policy, why: str) -
         half_rolled={host: release for host, release in half.items() if host in plan.hosts},
         why=why,
     )
+
+
+def _half_rolled(active: Rollout) -> dict[str, ReleaseRef]:
+    """Hosts that got its release, or were told to; one that could only not prepare it has nothing of it."""
+    moved = (host for host in active.in_state(*TOUCHED) if active.hosts[host].moved)
+    return {**active.half_rolled, **dict.fromkeys(moved, active.release)}
 
 
 def _taken_over(state: State, app: str, why: str) -> tuple[e.Event, ...]:
