@@ -125,3 +125,23 @@ def test_a_wait_that_nobody_gives_up_ends_at_its_deadline() -> None:
         patience.wait(lambda: False, within=3.0, clock=clock, **wait)  # type: ignore[arg-type]
     with patience.lasting_until(lambda: True):
         patience.wait(lambda: True, within=3.0, clock=clock, **wait)  # type: ignore[arg-type]
+
+
+def test_what_ends_while_the_load_balancers_are_asked_ended_in_time() -> None:
+    clock, patience = VirtualClock(), Patience()
+    begun = clock.now()
+
+    def slow_to_answer() -> bool:
+        clock.sleep(5.0)
+        return False
+
+    with patience.lasting_until(slow_to_answer):
+        patience.wait(
+            lambda: clock.now() >= begun + 3.0,
+            what="a restart",
+            late="the app has not stopped",
+            within=4.0,
+            clock=clock,
+            next_action="look",
+            every=0.1,
+        )

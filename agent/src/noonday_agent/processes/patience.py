@@ -39,9 +39,10 @@ class Patience:
         when it is given up: what was ordered goes on, and whoever orders next meets it."""
 
         def seen() -> bool:
+            over = self._over()  # may take its time, in which what is waited for may come
             if done():
                 return True
-            if self._over():
+            if over:
                 text = f"The wait for {what} was given up: something else is asked of this host now."
                 raise Permanent(text, rule="superseded")
             return False
