@@ -10,7 +10,7 @@ import pytest
 from noonday_agent.core.journal import Journal
 from noonday_agent.core.limits import Limits
 from noonday_agent.runner import IDLE
-from noonday_shared.errors import BadInput, Temporary
+from noonday_shared.errors import BadInput, Permanent
 from noonday_shared.messages import Goal, Outcome
 from support.fake_balancer import FakeBalancer, FakePlace
 from support.fake_host import FakeHost, assignment, ref
@@ -125,9 +125,9 @@ def test_a_balancer_that_can_not_be_told_is_not_asked_without_a_pause(monkeypatc
     host.place.let_in = True
 
     def refuse(_: FakeBalancer) -> NoReturn:
-        raise Temporary("The command was refused.", rule="haproxy-permission", next_action="give it admin rights")
+        raise Permanent("The command was refused.", rule="balancer-permission", next_action="give it admin rights")
 
-    monkeypatch.setattr(FakeBalancer, "check", refuse)
+    monkeypatch.setattr(FakeBalancer, "take_out", refuse)
     assert host.runner.turn() == IDLE
 
 

@@ -4,12 +4,13 @@ and nothing is restarted that is in service."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from pydantic import TypeAdapter
 
 from noonday_agent.core.hold import MOST
-from noonday_agent.core.journal import Journal, Stage, Way
+from noonday_agent.core.journal import Attempt, Journal, Stage, Way
 from noonday_agent.core.limits import Limits
 from noonday_agent.runner import HOLD_LOOK
 from noonday_shared.errors import Temporary
@@ -48,6 +49,12 @@ def turn_until(host: FakeHost, seen: Callable[[], bool]) -> None:
 def at(host: FakeHost, stage: Stage, way: Way = Way.FORWARD) -> bool:
     attempt = host.runner.journal.attempt
     return attempt is not None and (attempt.way, attempt.stage) == (way, stage)
+
+
+def _attempt(host: FakeHost) -> Attempt:
+    attempt = host.runner.journal.attempt
+    assert attempt is not None
+    return attempt
 
 
 def let_in_with_requests(host: FakeHost) -> None:
@@ -302,6 +309,61 @@ def test_a_balancer_that_never_obeys_keeps_no_host_between_two_stages(monkeypatc
     assert host.runner.journal.outcome is Outcome.FAILED
 
 
+def slow_to_answer(host: FakeHost, patch: pytest.MonkeyPatch) -> None:
+    """Its process manager, so that each time before the restart the load balancers are due for a look."""
+    pid = host.process.pid
+
+    def slowly() -> int | None:
+        host.clock.sleep(HOLD_LOOK + 0.5)
+        return pid()
+
+    patch.setattr(host.process, "pid", slowly)
+
+
+def test_a_balancer_that_never_obeys_keeps_no_stranded_host_from_its_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = stranded_before_its_drain()
+    host.place.reachable = True
+    host.place.forget()
+    monkeypatch.setattr(FakeBalancer, "take_out", lambda _self: None)
+    slow_to_answer(host, monkeypatch)
+    began = host.clock.now()
+    turn_until(host, lambda: host.running == OLD.id)
+    assert host.clock.now() - began < (MOST + 2) * (QUICK.idle_within + 2 * HOLD_LOOK)
+
+
+def test_one_that_obeys_is_told_again_however_often_it_forgets_before_that_restart() -> None:
+    host = told_new()
+    host.sick.add(NEW.version)
+    turn_until(host, lambda: host.running == NEW.id)
+    host.process.reachable = False
+    turn_until(host, lambda: at(host, Stage.SWITCH, Way.STRANDED))
+    for _ in range(2 * MOST):
+        host.clock.sleep(HOLD_LOOK)
+        let_in_with_requests(host)
+        turn_until(host, lambda: not host.place.let_in)
+        assert at(host, Stage.WAIT_IDLE, Way.STRANDED)
+        host.place.under_way = 0
+        turn_until(host, lambda: at(host, Stage.SWITCH, Way.STRANDED))
+
+
+def test_the_way_back_waits_for_requests_also_where_the_way_forward_has_waited_its_fill() -> None:
+    host = told_new()
+    host.sick.add(NEW.version)
+    turn_until(host, lambda: at(host, Stage.SWITCH))
+    host.file.kept = replace(host.file.kept, attempt=replace(_attempt(host), let_in=MOST))
+    host.agent()
+    turn_until(host, lambda: host.running == NEW.id)
+    host.process.reachable = False
+    turn_until(host, lambda: at(host, Stage.SWITCH, Way.BACK))
+    host.clock.sleep(HOLD_LOOK)
+    let_in_with_requests(host)
+    turn_until(host, lambda: not host.place.let_in)
+    host.process.reachable = True
+    for _ in range(5):
+        host.turn()
+        assert host.running == NEW.id, "requests are under way"
+
+
 def test_a_hook_that_runs_while_the_app_is_held_out_does_not_keep_it_from_being_told_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -326,6 +388,8 @@ def test_a_journal_of_an_agent_that_did_not_note_these_is_still_read() -> None:
     turn_until(host, lambda: at(host, Stage.WARM_UP))
     kept = TypeAdapter(Journal)
     written = kept.dump_python(host.file.kept, mode="json")
-    for name in ("perhaps_restarted", "let_in"):
+    for name in ("perhaps_restarted", "let_in", "told"):
         del written["attempt"][name]
-    assert kept.validate_python(written) == host.file.kept
+    attempt = kept.validate_python(written).attempt
+    assert attempt is not None
+    assert replace(attempt, told=True) == host.file.kept.attempt

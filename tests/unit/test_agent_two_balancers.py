@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from noonday_agent.core.journal import Stage, Way
 from noonday_agent.core.limits import Limits
-from noonday_shared.messages import Goal
-from support.fake_host import assignment, ref
+from noonday_shared.messages import Goal, Outcome
+from support.fake_balancer import FakeBalancer
+from support.fake_host import Died, assignment, ref
 from support.two_balancers import TwoBalancers
 
 OLD, NEW = ref("1.0.0", "a"), ref("1.1.0", "b")
@@ -35,3 +38,95 @@ def test_a_release_that_failed_goes_out_of_a_balancer_that_forgot_though_the_one
     host.second.forget()
     host.turn_until(lambda: not host.second.gets_requests)
     assert host.at(Stage.DRAIN, Way.BACK)
+
+
+@pytest.mark.parametrize("ordered", [False, True], ids=["before the restart", "after it"])
+def test_an_agent_that_comes_back_in_mid_step_goes_on_though_one_balancer_can_not_be_asked(*, ordered: bool) -> None:
+    host = told_new()
+    host.steps.die_at(Stage.RESTART, after=ordered)
+    with pytest.raises(Died):
+        host.turn_until(lambda: False)
+    restarts = host.process.restarts
+    host.second.reachable = False
+    host.agent()
+    host.turn_until(lambda: host.serves == NEW.id)
+    assert host.process.restarts == restarts + (0 if ordered else 1)
+    host.second.reachable = True
+    assert host.settle().outcome is Outcome.DONE
+    assert host.second.gets_requests
+
+
+def test_it_restarts_nothing_as_long_as_the_one_that_answers_lets_it_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = told_new()
+    host.turn_until(lambda: host.at(Stage.SWITCH))
+    host.second.reachable = False
+    host.place.forget()
+    host.agent()
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeBalancer, "take_out", lambda self: self._asked() and None)
+        host.settle(within=60.0)
+    assert host.running == OLD.id
+
+
+def test_nor_where_the_one_that_can_not_be_asked_was_perhaps_never_told() -> None:
+    host = told_new()
+    host.turn_until(lambda: host.at(Stage.DRAIN))
+    host.second.reachable = False
+    host.agent()
+    host.settle(within=120.0)
+    assert (host.running, host.process.restarts) == (OLD.id, 1)
+
+
+def test_nor_where_it_was_told_to_let_the_app_in_again() -> None:
+    host = told_new()
+    host.turn_until(lambda: host.at(Stage.CONFIRM))
+    restarts = host.process.restarts
+    host.second.reachable = False
+    host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=3, previous=OLD))
+    host.settle(within=120.0)
+    assert (host.process.restarts, host.second.let_in) == (restarts, True)
+
+
+def test_one_that_failed_goes_back_though_one_balancer_can_not_be_asked() -> None:
+    host = told_new()
+    host.sick.add(NEW.version)
+    host.turn_until(lambda: host.at(Stage.WARM_UP))
+    host.place.reachable = False
+    host.turn_until(lambda: host.running == OLD.id and host.second.gets_requests)
+    host.place.reachable = True
+    assert host.settle().outcome is Outcome.REVERTED
+
+
+GONE_AND_RELOADED = pytest.mark.parametrize(("gone", "reloaded"), [("place", "second"), ("second", "place")])
+
+
+@GONE_AND_RELOADED
+def test_a_drained_host_goes_out_again_of_the_one_that_forgot_though_the_other_can_not_be_asked(
+    gone: str, reloaded: str
+) -> None:
+    host = serving_old()
+    host.runner.offer(assignment(host.clock, Goal.OUT, OLD, generation=2))
+    host.settle()
+    getattr(host, gone).reachable = False
+    getattr(host, reloaded).forget()
+    host.turn()
+    assert not getattr(host, reloaded).gets_requests
+    assert host.settle().outcome is Outcome.DONE
+    host.clock.sleep(100.0)
+    host.turn()
+    assert host.runner.journal.attempt is None, "there is nothing more to do"
+
+
+@GONE_AND_RELOADED
+def test_so_does_a_host_that_is_kept_out_with_a_first_release_that_failed(gone: str, reloaded: str) -> None:
+    host = TwoBalancers(limits=QUICK)
+    host.sick.add(OLD.version)
+    host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=1))
+    before = host.settle()
+    assert before.keep_out
+    getattr(host, gone).reachable = False
+    getattr(host, reloaded).forget()
+    host.turn()
+    assert not getattr(host, reloaded).gets_requests
+    after = host.settle()
+    assert (after.keep_out, after.outcome, after.trouble) == (True, Outcome.FAILED, before.trouble)

@@ -73,6 +73,16 @@ def test_one_that_can_not_be_asked_keeps_no_other_from_being_told_to_stop() -> N
     assert not one.let_in
 
 
+def test_it_is_out_as_far_as_is_known_when_one_answers_and_none_of_those_lets_it_in() -> None:
+    one, two, pool = _two()
+    with_third = Pool([*pool.balancers, BrokenBalancer()])
+    one.let_in = False
+    assert not with_third.out_where_known()
+    two.let_in = False
+    assert with_third.out_where_known()
+    assert not Pool([BrokenBalancer()]).out_where_known()
+
+
 def test_one_that_forgot_the_order_ends_the_idleness() -> None:
     one, _, pool = _two()
     pool.take_out()

@@ -178,8 +178,9 @@ class AppRunner:
     def _facts(self, journal: Journal) -> Facts:
         """Not under the lock: a load balancer may take its time to answer."""
         live = self._releases.live()
-        in_service = self._steps.in_service() if must_ask(journal) else None
-        lets_in = self._steps.lets_in() if in_service is False else in_service
+        asked = must_ask(journal)
+        in_service = self._steps.in_service() if asked else None
+        lets_in = in_service or (self._steps.lets_in() if asked else None)
         shown = live.id or (str(live.path) if live.path else "")
         return Facts(frozenset(self._releases.prepared()), shown, in_service, lets_in)
 

@@ -91,7 +91,7 @@ class Steps:
 
     def _failure(self, attempt: Attempt, error: NoondayError) -> Result:
         trouble = Trouble.of(error, attempt.stage)
-        at_balancer = attempt.stage in (Stage.DRAIN, Stage.WAIT_IDLE, Stage.RETURN, Stage.CONFIRM)
+        at_balancer = attempt.stage in (Stage.WAIT_IDLE, Stage.RETURN, Stage.CONFIRM)
         if at_balancer and isinstance(error, Temporary):
             return Unreachable(trouble)
         if attempt.stage in (Stage.PROVE, Stage.WARM_UP) and isinstance(error, Temporary):
@@ -136,12 +136,16 @@ class Steps:
         hindrances = self._hindrances(attempt)
         if hindrances:
             return Failed(Trouble.of(hindrances[0], attempt.stage), changed=attempt.trouble is not None)
-        self._parts.pool.take_out()
+        pool = self._parts.pool
+        try:
+            pool.take_out()
+        except Temporary as error:
+            return Unreachable(Trouble.of(error, attempt.stage), others_out=attempt.told and pool.out_where_known())
         return Done()
 
     def _hindrances(self, attempt: Attempt) -> tuple[NoondayError, ...]:
         """What would stop the attempt in its middle, asked before its first change."""
-        if attempt.out_since:
+        if attempt.out_since or (attempt.way is Way.LEAVE and attempt.was_out):
             return ()  # it was drained before, or may have been
         if attempt.way is Way.FORWARD:
             try:

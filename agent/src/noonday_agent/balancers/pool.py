@@ -47,6 +47,11 @@ class Pool:
         told = [_told_again(each) for each in self.balancers]
         return any(told)
 
+    def out_where_known(self) -> bool:
+        """Whether some can be asked, and none of those sends new requests now. Never raises a `NoondayError`."""
+        answers = [_asked(each) for each in self.balancers]
+        return False in answers and True not in answers
+
     def idle(self) -> bool:
         """Whether it is out of all of them and nothing is under way. False again when one of them lets it back in."""
         return _all([each.idle for each in self.balancers])
@@ -99,6 +104,12 @@ def _told_again(balancer: Balancer) -> bool:
             balancer.take_out()
             return True
     return False
+
+
+def _asked(balancer: Balancer) -> bool | None:
+    with suppress(NoondayError):
+        return balancer.in_service()
+    return None
 
 
 def _all(questions: Sequence[Callable[[], bool]]) -> bool:

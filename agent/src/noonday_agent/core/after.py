@@ -43,6 +43,8 @@ def after(journal: Journal, result: Result, limits: Limits, now: float) -> Journ
         return journal
     match result:
         case Done(processes):
+            if attempt.stage is Stage.WAIT_IDLE and attempt.way is Way.STRANDED:
+                attempt = replace(attempt, let_in=0)  # it obeys, and may forget again before a restart that is far off
             return _next(journal, replace(attempt, before_restart=processes or attempt.before_restart), now)
         case Again(_, trouble, good):
             return _again(journal, attempt, limits, now, trouble, good=good)
@@ -50,9 +52,11 @@ def after(journal: Journal, result: Result, limits: Limits, now: float) -> Journ
             if now - attempt.stage_since >= limits.settle_within and attempt.way is not Way.STRANDED:
                 return turn_back(_timed(journal, attempt, now), attempt, trouble, now)
             return _again(journal, attempt, limits, now, trouble)
-        case Unreachable(trouble):
+        case Unreachable(trouble, _, others_out):
             if attempt.stage in (Stage.RETURN, Stage.CONFIRM):
                 return _waiting(journal, attempt, trouble)  # giving up would leave a good app out
+            if others_out and now - attempt.stage_since >= limits.of(attempt.stage):
+                return _next(journal, attempt, now)  # it was told before; the time for its requests is still to come
             return _again(journal, attempt, limits, now, trouble)
         case Failed(trouble, changed):
             return _failed(journal, attempt, trouble, now, changed=changed)
@@ -61,8 +65,8 @@ def after(journal: Journal, result: Result, limits: Limits, now: float) -> Journ
 def _next(journal: Journal, attempt: Attempt, now: float) -> Journal:
     journal = _timed(journal, attempt, now)
     attempt = _ordered(attempt)
-    if attempt.stage is Stage.DRAIN and not attempt.out_since:
-        attempt = replace(attempt, out_since=now)
+    if attempt.stage is Stage.DRAIN:
+        attempt = replace(attempt, out_since=attempt.out_since or now, told=True)
     if attempt.stage is Stage.PROVE:
         journal = replace(journal, moved=False)
     if attempt.stage is Stage.RETURN:

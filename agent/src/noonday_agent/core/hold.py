@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from noonday_agent.core.journal import Attempt, Journal, Stage, Way
+from noonday_agent.core.journal import Attempt, Journal, Stage
 from noonday_agent.core.ways import move
 
 HOLDS = frozenset(Stage) - {Stage.DRAIN, Stage.WAIT_IDLE, Stage.RETURN, Stage.CONFIRM, Stage.POST_RETURN}
@@ -13,7 +13,8 @@ HOLDS = frozenset(Stage) - {Stage.DRAIN, Stage.WAIT_IDLE, Stage.RETURN, Stage.CO
 BEFORE_RESTART = (Stage.DRAIN, Stage.WAIT_IDLE, Stage.SWITCH, Stage.RESTART)
 
 MOST = 3
-"""How often requests are waited for anew before the restart, in an attempt that has a deadline."""
+"""How often requests are waited for anew before one restart. Where an attempt has no deadline, a wait that saw them end
+does not count."""
 
 
 def holds_out(journal: Journal) -> bool:
@@ -28,8 +29,8 @@ def let_in_again(journal: Journal, now: float) -> Journal:
     attempt = journal.attempt
     if attempt is None or attempt.stage not in (Stage.SWITCH, Stage.RESTART):
         return journal
-    if attempt.let_in >= MOST and attempt.way is not Way.STRANDED:
-        return journal  # a balancer that does not obey must not keep a bad release here
+    if attempt.let_in >= MOST:
+        return journal  # a balancer that does not obey must not keep what is ill from its restart
     counted = replace(attempt, let_in=attempt.let_in + 1, perhaps_restarted=_perhaps(attempt))
     return move(journal, counted, Stage.WAIT_IDLE, now)
 

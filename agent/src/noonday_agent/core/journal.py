@@ -104,6 +104,8 @@ class Attempt:
     trouble: Trouble | None = None
     """What hinders the present stage; it may pass."""
     out_since: float = 0.0
+    told: bool = False
+    """Every balancer was told to stop, and none to send since."""
     was_out: bool = False
     """It was out because of us before this attempt."""
     was_in: bool = False

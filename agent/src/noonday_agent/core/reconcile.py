@@ -136,7 +136,8 @@ def _watched(journal: Journal, assignment: Assignment, facts: Facts, now: float)
 def _out_again(journal: Journal, assignment: Assignment, now: float) -> Journal:
     """A balancer forgot what it was told, as when its configuration was loaded again. What became of the assignment
     stays as it was."""
-    leaving = begin(journal, assignment, Way.LEAVE, Stage.DRAIN, now)
+    told = journal.keep_out or journal.outcome is Outcome.DONE
+    leaving = begin(journal, assignment, Way.LEAVE, Stage.DRAIN, now, told=told)
     return replace(leaving, keep_out=journal.keep_out, trouble=journal.trouble, timings=journal.timings)
 
 

@@ -33,10 +33,12 @@ class Wrong:
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
-    """A load balancer can't be asked or told now. It is tried for ever where giving up would leave a good app out."""
+    """A load balancer can't be asked or told now. It is tried for ever where giving up would leave a good app out.
+    `others_out`: it was told to stop before, there are others, and none of those that answer lets the app in."""
 
     trouble: Trouble
     after: float = 0.5
+    others_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)

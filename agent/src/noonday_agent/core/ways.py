@@ -40,6 +40,7 @@ def begin(
     *,
     previous: str = "",
     was_in: bool = False,
+    told: bool = False,
 ) -> Journal:
     """A new attempt for `assignment`."""
     attempt = Attempt(
@@ -52,6 +53,7 @@ def begin(
         previous=previous,
         was_out=journal.out_by_us,
         was_in=was_in,
+        told=told,
     )
     fresh = replace(journal, attempt=attempt, trouble=None, timings={}, seconds_out=0.0, keep_out=False)
     return move(fresh, attempt, stage, now)
@@ -61,7 +63,8 @@ def move(journal: Journal, attempt: Attempt, stage: Stage, now: float) -> Journa
     """The attempt enters `stage`. From DRAIN on the journal says that we took the app out, also if we die in it."""
     if stage is Stage.RETURN and _wanted_out(journal, attempt):
         return finish(journal, Outcome.REVERTED)  # as well as it can be; what it was told since has its turn
-    moved = replace(attempt, stage=stage, stage_since=now, begun=False, trouble=None, good=0)
+    told = attempt.told and stage is not Stage.RETURN
+    moved = replace(attempt, stage=stage, stage_since=now, begun=False, trouble=None, good=0, told=told)
     return replace(journal, attempt=moved, out_by_us=journal.out_by_us or stage is Stage.DRAIN)
 
 
@@ -73,6 +76,7 @@ def _wanted_out(journal: Journal, attempt: Attempt) -> bool:
 
 def turn_back(journal: Journal, attempt: Attempt, why: Trouble, now: float) -> Journal:
     """The way from a failure to a safe end: the shortest that leaves a healthy release in service."""
+    attempt = replace(attempt, let_in=0)
     match attempt.way:
         case Way.PREPARE:
             return finish(journal, Outcome.FAILED, why)
