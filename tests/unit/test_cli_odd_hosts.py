@@ -84,6 +84,17 @@ def test_a_host_that_is_left_out_is_in_the_plan_in_the_end_and_in_the_exit_statu
     assert (host["host"], host["state"]) == ("web-3", "skipped")
 
 
+def test_a_rollout_that_ended_while_a_host_had_another_release_again_is_only_partly_done(fleet: Fleet) -> None:
+    begun = fleet.noonday("deploy", "web", "1.1.0", "--yes", "--no-wait")
+    assert begun.exit_code == 0, said(begun)
+    told = "2 of 3 hosts serve 1.1.0. web-1 serves 1.0.0 again."
+    fleet.engine.keep(e.RolloutEnded("r2", e.End.DONE, told, {"web-1": "serves 1.0.0 again"}))
+    shown = fleet.noonday("show", "r2", "--follow")
+    assert shown.exit_code == 6, said(shown)
+    assert "serves on all hosts but those left out" in shown.stdout
+    assert json.loads(fleet.noonday("show", "r2", "--json").stdout)["left_out"] == {"web-1": "serves 1.0.0 again"}
+
+
 def test_a_host_that_was_changed_by_hand_is_shown_and_mended_when_asked(fleet: Fleet) -> None:
     report = fleet.engine.state.hosts["web-2"].app("web").report
     assert report is not None

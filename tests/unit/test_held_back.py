@@ -100,3 +100,10 @@ def test_one_whose_disk_was_put_back_and_that_has_no_room_is_named() -> None:
     assert f"was to serve web {NEW.version}" in words(story)
     assert "web-2 is out of service" in words(story)
     assert words(story, "web-3") == ""
+
+
+def test_of_a_host_that_was_removed_meanwhile_nothing_is_said() -> None:
+    story = given_up()
+    story.passing(1000.0)
+    story.keep(e.HostRemoved("web-1"))
+    assert words(story) == ""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from noonday_coordinator.core import events as e
+from noonday_coordinator.core.clock_set import view_moved
 from noonday_coordinator.core.state import HostState
 from noonday_coordinator.core.view import View
 from noonday_shared.errors import BadInput
@@ -146,3 +147,14 @@ def test_a_rollout_whose_canary_is_away_ends_before_anything_is_drained() -> Non
     (ended,) = only(story.passing(100.0, silent=["web-1"]), e.RolloutEnded)
     assert ended.end is e.End.FAILED
     assert "No host is left for the first wave, so none was drained. web-1: offline" in ended.reason
+
+
+@pytest.mark.parametrize("by", [-1800.0, 1800.0])
+def test_an_absent_host_is_named_as_soon_where_the_clock_was_set_meanwhile(by: float) -> None:
+    story = just_begun()
+    story.keep(e.ClockSet(by))
+    story.now += by
+    story.view = view_moved(story.view, by)
+    assert story.passing(30.0, silent=["web-2"]) == []
+    (ended,) = only(story.passing(1.0, silent=["web-2"]), e.RolloutEnded)
+    assert ended.reason.startswith("No report from web-2 (last seen 31 s ago). None was drained.")

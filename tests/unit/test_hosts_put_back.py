@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from noonday_coordinator.api.waiting import waiting_for
 from noonday_coordinator.core import commands as c
 from noonday_coordinator.core import events as e
 from noonday_coordinator.core.astray import astray
 from noonday_coordinator.core.coming_home import plan_reconcile
 from noonday_coordinator.core.lost import valid_until
+from noonday_coordinator.core.view import Judgement
+from noonday_coordinator.verdict.limits import Case, broken_limits
 from noonday_shared.messages import Outcome
-from support.story import NEW, OLD, OTHER, Story
+from support.story import NEW, OLD, OTHER, Story, only
 
 VALID = 900.0
 
@@ -59,9 +67,9 @@ def test_none_is_told_while_a_rollout_moves_others() -> None:
     assert told(story) == story.moving()
 
 
-def examining() -> Story:
+def examining(**changes: Any) -> Story:
     """The canary serves the new release and is compared, when its disk is put back."""
-    story = Story(examine=60)
+    story = Story(examine=60, **changes)
     story.deploy()
     story.all_take()
     story.takes("web-1")
@@ -113,16 +121,22 @@ def test_it_goes_once_more_only_while_nobody_else_is_out_though_it_does_not_serv
     assert story.moving() == ["web-1", "web-4"]
 
 
-def test_one_that_lost_it_and_is_silent_is_no_host_that_serves() -> None:
+def ends_without(name: str) -> Story:
+    """Its disk was put back, and it was silent when the rollout ended."""
     story = Story(examine=0)
     story.deploy()
     story.all_take()
     story.takes("web-1")
     story.takes("web-2")
-    put_back(story, "web-1")
-    story.passing(story.policy.unreachable_after + 1.0, silent=["web-1"])
+    put_back(story, name)
+    story.passing(story.policy.unreachable_after + 1.0, silent=[name])
     story.takes("web-3")
     assert story.rollout.end is e.End.DONE
+    return story
+
+
+def test_one_that_lost_it_and_is_silent_is_no_host_that_serves() -> None:
+    story = ends_without("web-1")
     assert story.rollout.reason == (
         "2 of 3 hosts serve 1.1.0. web-1 serves 1.0.0 again and is told again once there is room: "
         "noonday reconcile web --plan."
@@ -190,3 +204,80 @@ def test_while_what_was_said_to_it_may_be_on_its_way_no_other_host_is_taken_out(
     assert story.moving() == []
     story.passing(story.policy.unreachable_after)
     assert story.moving() == ["web-4"]
+
+
+def lost_for_good() -> Story:
+    """The canary's disk was put back while web-3 is out of service, and all that was seen before speaks for 1.1.0."""
+    story = examining()
+    story.report("web-3", in_service=False)
+    story.judge("promote")
+    return story
+
+
+def test_a_release_that_no_canary_has_any_more_is_not_promoted_by_what_was_seen_before_but_a_person_is_asked() -> None:
+    story = lost_for_good()
+    assert story.passing(60.0) == []
+    told = waiting_for(story.rollout, story.state, story.view, story.now)
+    assert "web-1 serves 1.0.0 again and can't be brought to 1.1.0 once more: web-3 is out of service" in told
+    (asked,) = only(story.passing(60.0), e.Asked)
+    assert "web-1 serves 1.0.0 again" in asked.question
+    assert "noonday promote web" in asked.question
+    assert story.passing(600.0) == [], "it is asked once"
+    story.ask(c.Promote("web"))
+    story.settle()
+    assert (story.rollout.stage, story.rollout.wave) == (e.Stage.ROLLING, 1)
+
+
+@pytest.mark.parametrize("changes", [{"on_hold": "promote"}, {"on_little_evidence": "promote"}])
+def test_no_policy_promotes_what_no_canary_has(changes: dict[str, Any]) -> None:
+    story = examining(**changes)
+    story.report("web-3", in_service=False)
+    story.judge("hold" if "on_hold" in changes else "promote", requests=0)
+    found = story.passing(121.0)
+    assert (len(only(found, e.Asked)), only(found, e.VerdictReached)) == (1, [])
+
+
+def test_once_there_is_room_such_a_canary_is_brought_forward_and_the_question_falls() -> None:
+    story = lost_for_good()
+    assert only(story.passing(121.0), e.Asked)
+    story.report("web-3", in_service=True)
+    story.settle()
+    assert (story.moving(), story.rollout.asked) == (["web-1"], "")
+
+
+def test_a_host_that_has_another_release_again_is_not_held_against_the_one_it_lost() -> None:
+    story = examining()
+    story.report("web-1", healthy=False)
+    hosts = {name: story.on(name) for name in story.names}
+    assert broken_limits(Case(story.rollout, hosts, story.now + 60.0)) == ()
+
+
+def test_while_all_servers_suffer_none_of_them_is_taken_out() -> None:
+    story = examining()
+    suffer = e.Finding("health", "shared-trouble", False, "errors on all hosts")
+    judgement = Judgement("hold", "not this release", 100, findings=(suffer,), at=story.now)
+    story.view = replace(story.view, judgements={story.rollout.id: judgement})
+    assert story.settle() == []
+    told = waiting_for(story.rollout, story.state, story.view, story.now)
+    assert "once more: errors on all hosts" in told
+    story.judge("hold", "something is odd")
+    story.settle()
+    assert story.moving() == ["web-1"]
+
+
+def test_none_of_them_is_taken_out_while_no_other_host_is_known_to_be_well() -> None:
+    story = examining()
+    for name in ("web-2", "web-3"):
+        story.report(name, healthy=None)
+    assert story.settle() == []
+    story.report("web-2", healthy=True)
+    story.settle()
+    assert story.moving() == ["web-1"]
+
+
+def test_hosts_that_stay_undone_at_the_end_count_as_left_out_also_once_they_took_it_up() -> None:
+    story = ends_without("web-1")
+    left = {"web-1": "serves 1.0.0 again"}
+    assert story.rollout.left_out == left
+    story.takes("web-1")
+    assert story.rollout.left_out == left

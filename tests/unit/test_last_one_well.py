@@ -3,6 +3,8 @@ last host in service whose app is well stays there."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from noonday_coordinator.api.waiting import waiting_for
@@ -116,3 +118,53 @@ def test_of_hosts_that_were_put_back_the_ill_are_told_first_and_the_last_well_on
     story.takes("web-2", healthy=True)
     assert told(story, "web-1")
     assert story.assigned("web-1").release == NEW
+
+
+def alone_and_ill(hosts: int = 3, **changes: Any) -> Story:
+    """The canary, in service with 1.1.0 and ill, goes back, and the others went out for reasons of their own."""
+    story = Story(hosts, host_within=100, **changes)
+    story.deploy()
+    story.all_take()
+    story.takes("web-1", healthy=True)
+    for name in story.names[1:]:
+        story.report(name, in_service=False)
+    story.report("web-1", healthy=False)
+    story.judge("roll back", "health check failing for 4 s on web-1")
+    story.settle()
+    assert story.rollout.stage is e.Stage.ROLLING_BACK
+    return story
+
+
+def test_the_way_back_leaves_an_ill_host_where_it_is_while_nobody_else_is_in_service() -> None:
+    story = alone_and_ill()
+    assert story.moving() == []
+    story.report("web-3", in_service=True, healthy=None)
+    story.settle()
+    assert story.moving() == ["web-1"]
+
+
+def test_that_does_not_last_for_ever_but_ends_by_name() -> None:
+    (ended,) = only(alone_and_ill().passing(100.0), e.RolloutEnded)
+    assert "web-1 is the last host in service, so it keeps 1.1.0" in ended.reason
+
+
+def test_the_only_host_that_there_is_goes_back_also_while_it_is_ill() -> None:
+    assert alone_and_ill(1, allow_outage=True).moving() == ["web-1"]
+
+
+def test_of_two_that_are_in_service_and_ill_one_goes_back_and_the_other_stays() -> None:
+    story = Story(4, examine=0, max_unavailable=2)
+    story.deploy()
+    story.all_take()
+    for name in ("web-1", "web-2", "web-3"):
+        story.takes(name)
+    for name in ("web-1", "web-2"):
+        story.report(name, healthy=False)
+    story.report("web-3", in_service=False)
+    story.ask(c.Abort("web"))
+    story.settle()
+    for name in ("web-3", "web-4"):
+        done = {"generation": story.assigned(name).generation, "outcome": Outcome.DONE}
+        story.report(name, term=story.state.term, in_service=False, **done)
+    story.settle()
+    assert story.moving() == ["web-2"]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from noonday_coordinator.core import commands as c
 from noonday_coordinator.core import events as e
+from noonday_coordinator.core.room import never_taken
 from noonday_coordinator.core.state import HostState
 from noonday_shared.messages import Goal, Outcome
 from support.story import NEW, OLD, Story
@@ -60,3 +61,24 @@ def test_who_was_told_nothing_or_said_nothing_follows_nothing() -> None:
     told = going_back().on("web-1")
     assert not replace(told, report=None).taken
     assert not replace(told, assigned=None).taken
+
+
+def test_who_follows_theirs_while_the_broker_was_away_was_not_reached_and_is_told_again() -> None:
+    story = going_back()
+    number = story.assigned("web-1").generation
+    story.report("web-1", term=1, generation=number, outcome=Outcome.DONE, live=NEW.id)
+    story.view = replace(story.view, deaf=True)
+    story.now += story.assigned("web-1").deadline
+    story.view = story.view.back(story.now)
+    story.passing(1.0)
+    assert story.assigned("web-1").generation > number
+    assert story.rollout.hosts["web-1"].state is HostState.GOING_BACK
+
+
+def test_who_follows_theirs_after_the_time_of_ours_was_over_never_took_ours() -> None:
+    story = going_back()
+    follows(story, term=1, release=NEW.id)
+    assert not never_taken(story.view, story.on("web-1"))
+    story.now += story.assigned("web-1").deadline + 1.0
+    story.hear("web-1")
+    assert never_taken(story.view, story.on("web-1"))

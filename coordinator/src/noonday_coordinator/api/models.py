@@ -269,7 +269,9 @@ class RolloutSummary(Reply):
     end: Literal["done", "rolled-back", "aborted", "failed", "superseded"] | None = None
     reason: str = Field(default="", description="why it is where it is, or why it ended")
     verdict: str = Field(default="", description="promote, roll back or hold; empty: none yet")
-    left_out: dict[str, str] = Field(default_factory=dict, description="hosts that it went on without, and why")
+    left_out: dict[str, str] = Field(
+        default_factory=dict, description="hosts that it went on or ended without, and why"
+    )
 
 
 class Examine(Reply):

@@ -6,6 +6,7 @@ from noonday_coordinator.core.events import Stage
 from noonday_coordinator.core.examine import NOTHING, doubted_until, enough, last_instant, suffers_everywhere
 from noonday_coordinator.core.room import held_up
 from noonday_coordinator.core.state import HostState, Rollout, State
+from noonday_coordinator.core.undone import canary_lost
 from noonday_coordinator.core.view import View
 
 
@@ -25,7 +26,8 @@ def waiting_for(rollout: Rollout, state: State, view: View, now: float) -> str:
             left = _left(rollout.deadline, now)
             return f"{_hosts(rollout, state, view, waiting, now)} to fetch and unpack {rollout.release}{left}."
         case Stage.EXAMINING:
-            return _examining(rollout, view, now)
+            lost = canary_lost(state, view, rollout, now)
+            return _canary(rollout, lost, now) if lost else _examining(rollout, view, now)
         case Stage.GATE:
             return f"A person's yes: noonday promote {rollout.app}; or no: noonday rollback {rollout.app}."
         case Stage.ROLLING_BACK:
@@ -50,6 +52,10 @@ def _rolling(rollout: Rollout, state: State, view: View, now: float) -> str:
     asks = "a person is asked" if rollout.kind == "deploy" else "it ends"
     left = _left(last + rollout.policy.host_within, now)
     return f"Room to drain the next host: {why} (noonday hosts){left}, then {asks}."
+
+
+def _canary(rollout: Rollout, lost: str, now: float) -> str:
+    return f"The canary: {lost} (noonday hosts){_left(last_instant(rollout), now)}, then a person is asked."
 
 
 def _examining(rollout: Rollout, view: View, now: float) -> str:

@@ -63,6 +63,7 @@ def _on_host(one: AppOnHost, by: float) -> AppOnHost:
 def _rollout(rollout: Rollout, by: float) -> Rollout:
     return replace(
         rollout,
+        started_at=_later(rollout.started_at, by),
         stage_since=_later(rollout.stage_since, by),
         deadline=_later(rollout.deadline, by),
         paused_at=_later(rollout.paused_at, by),

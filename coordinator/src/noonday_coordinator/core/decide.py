@@ -28,7 +28,7 @@ from noonday_coordinator.core.policy import share_of
 from noonday_coordinator.core.preparing import prepare
 from noonday_coordinator.core.room import held_up, in_flight, may_move, never_taken
 from noonday_coordinator.core.state import LEFT_OUT, Host, HostState, Rollout, State
-from noonday_coordinator.core.undone import bring_again, left_undone, undone
+from noonday_coordinator.core.undone import bring_again, canary_lost, left_undone, undone
 from noonday_coordinator.core.untold import tell_again
 from noonday_coordinator.core.view import Judgement, View
 from noonday_shared.messages import Goal
@@ -70,7 +70,8 @@ def _forward(state: State, view: View, rollout: Rollout, now: float) -> list[Eve
     if rollout.paused_by:
         return []
     if rollout.stage is Stage.EXAMINING:
-        return examine(rollout, view, now, onward=partial(_after_wave, state))
+        lost = canary_lost(state, view, rollout, now)
+        return examine(rollout, view, now, onward=partial(_after_wave, state), lost=lost)
     return _next_wave(state, rollout) if rollout.promoted else []
 
 
@@ -177,7 +178,8 @@ def _next_wave(state: State, rollout: Rollout) -> list[Event]:
 
 
 def _done(state: State, rollout: Rollout) -> RolloutEnded:
-    serving = len(rollout.in_state(HostState.SERVING)) - len(undone(state, rollout))
+    gone = undone(state, rollout)
+    serving = len(rollout.in_state(HostState.SERVING)) - len(gone)
     lost = left_undone(state, rollout)
     if not rollout.left_out and not lost:
         return RolloutEnded(rollout.id, End.DONE, f"All {serving} hosts serve {rollout.release}.")
@@ -185,7 +187,8 @@ def _done(state: State, rollout: Rollout) -> RolloutEnded:
     told = [f"Left out: {left}"] * bool(left) + [lost] * bool(lost)
     done = f"{serving} of {len(rollout.hosts)} hosts serve {rollout.release}. {'. '.join(told)}."
     complete = serving > 0 and rollout.kind != "reconcile"
-    return RolloutEnded(rollout.id, End.DONE if complete else End.FAILED, done)
+    again = {host: f"serves {version} again" for host, version in gone.items()}
+    return RolloutEnded(rollout.id, End.DONE if complete else End.FAILED, done, again)
 
 
 def _against(rollout: Rollout, view: View, now: float) -> str:

@@ -314,6 +314,8 @@ class RolloutEnded:
     rollout: str
     end: End
     reason: str
+    undone: dict[str, str] = field(default_factory=dict)
+    """Hosts that served the release and have something else again, and what."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,6 +179,7 @@ def _ended(state: State, record: e.Record, event: e.RolloutEnded) -> State:
         stage=e.Stage.ENDED,
         end=event.end,
         reason=event.reason,
+        undone=event.undone,
         ended_at=record.at,
         asked="",
         hosts={name: replace(one, at_end=_last(state, name, rollout.app)) for name, one in rollout.hosts.items()},

@@ -13,8 +13,11 @@ IN_DOUBT = 3.0
 """Times as long as an examine is, one may go on in doubt: what is twice as frequent has shown itself by then."""
 
 
-def examine(rollout: Rollout, view: View, now: float, *, onward: Callable[[Rollout], list[Event]]) -> list[Event]:
-    """Go `onward`, ask a person, or (the empty list) go on examining. A regression was looked for before."""
+def examine(
+    rollout: Rollout, view: View, now: float, *, onward: Callable[[Rollout], list[Event]], lost: str = ""
+) -> list[Event]:
+    """Go `onward`, ask a person, or (the empty list) go on examining. A regression was looked for before. `lost`: why
+    the canary no longer has the release, in words: what was seen before then promotes nothing by itself."""
     judgement = view.judgements.get(rollout.id, NOTHING)
     if rollout.promoted:
         return [_promote(rollout, judgement, "a person promoted it"), *onward(rollout)]
@@ -22,13 +25,15 @@ def examine(rollout: Rollout, view: View, now: float, *, onward: Callable[[Rollo
         return []
     if rollout.policy.dry_run:
         return [_promote(rollout, judgement, _would(rollout, judgement)), *onward(rollout)]
-    if judgement.verdict == "promote" and enough(rollout, judgement):
+    if not lost and judgement.verdict == "promote" and enough(rollout, judgement):
         if judgement.doubt and now < doubted_until(rollout):
             return []
         return [_promote(rollout, judgement, _in_spite_of(judgement)), *onward(rollout)]
     until = last_instant(rollout, held=judgement.verdict == "hold")
     if rollout.asked or not view.in_vain(until, rollout.policy.unreachable_after, now):
         return []
+    if lost:
+        return [_asked(rollout, lost)]
     if judgement.verdict == "hold" and rollout.policy.on_hold == "promote":
         return [
             _promote(rollout, judgement, f"the policy promotes a hold that lasts: {judgement.reason}"),
@@ -38,8 +43,7 @@ def examine(rollout: Rollout, view: View, now: float, *, onward: Callable[[Rollo
         little = f"on little evidence: {_few(rollout, judgement)}"
         return [_promote(rollout, judgement, little), *onward(rollout)]
     why = _few(rollout, judgement) if judgement.verdict == "promote" else judgement.reason
-    answers = f"noonday promote {rollout.app}, or noonday rollback {rollout.app}"
-    return [Asked(rollout.id, f"The examine is over without a verdict: {why}. Answer: {answers}")]
+    return [_asked(rollout, why)]
 
 
 def last_instant(rollout: Rollout, *, held: bool = False) -> float:
@@ -99,6 +103,11 @@ def _in_spite_of(judgement: Judgement) -> str:
 def _promote(rollout: Rollout, judgement: Judgement, reason: str) -> VerdictReached:
     seen = (judgement.requests, judgement.findings, judgement.at, judgement.control_requests)
     return VerdictReached(rollout.id, "promote", reason, *seen)
+
+
+def _asked(rollout: Rollout, why: str) -> Asked:
+    answers = f"noonday promote {rollout.app}, or noonday rollback {rollout.app}"
+    return Asked(rollout.id, f"The examine is over without a verdict: {why}. Answer: {answers}")
 
 
 def _few(rollout: Rollout, judgement: Judgement) -> str:

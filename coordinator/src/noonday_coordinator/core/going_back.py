@@ -69,7 +69,9 @@ def _stuck(
             for host in silent
         )
         return [*told, *judged]
-    last = f"{touched[0]} is the last host that serves well, so it keeps {rollout.release}: mend the others"
+    ill = touched[0] in state.hosts and state.hosts[touched[0]].app(rollout.app).ill
+    last = f"{touched[0]} is the last host {'in service' if ill else 'that serves well'}"
+    last = f"{last}, so it keeps {rollout.release}: mend the others"
     return [RolloutEnded(rollout.id, End.FAILED, f"{rollout.reason} {last}")]
 
 

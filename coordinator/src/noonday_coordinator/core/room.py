@@ -46,19 +46,22 @@ def may_move(state: State, view: View, rollout: Rollout, waiting: Iterable[str],
 
 def may_go_back(state: State, view: View, rollout: Rollout, touched: Iterable[str], now: float) -> list[str]:
     """As `may_move` for the way back: hosts that are out for reasons of their own don't keep a bad release in service,
-    but the last host that serves well stays there."""
+    but the last host that serves well stays there, and where none does, the last one in service."""
     limit = limit_of(rollout)
     busy = set(rollout.in_state(*BUSY))
     count = _busy(state, view, rollout, now)
     well = _serving_well(state, view, rollout, now)
+    there = {host for host in counted(state, rollout) if serves(state, view, rollout, host, now)}
     chosen: list[str] = []
     for host in touched:
         # One that is silent may serve all the same, and take the word up at any moment.
         may_serve = _in_service(state, rollout, host)
-        alone = _is_last(state, view, rollout, host, well, now)
+        others = there - {host} or len(counted(state, rollout)) <= 1
+        alone = not others or _is_last(state, view, rollout, host, well, now)
         if count < limit and (not may_serve or (not alone and _group_has_room(state, rollout, host, busy))):
             chosen.append(host)
             well.discard(host)
+            there.discard(host)
             busy.add(host)
             count += 1
     return chosen
@@ -116,11 +119,11 @@ def _is_told(on_host: AppOnHost) -> bool:
 
 def never_taken(view: View, on_host: AppOnHost) -> bool:
     """Whether the host was heard after the time of its last order was over, and had not taken it up by then."""
-    assigned, report = on_host.assigned, on_host.report
-    if assigned is None or assigned.goal is not Goal.SERVING or report is None:
+    assigned = on_host.assigned
+    if assigned is None or assigned.goal is not Goal.SERVING:
         return False
     over = on_host.assigned_at + assigned.deadline
-    return report.generation < assigned.generation and view.last_seen.get(assigned.host, 0.0) > over
+    return on_host.behind and view.last_seen.get(assigned.host, 0.0) > over
 
 
 def _stays(view: View, rollout: Rollout, on_host: AppOnHost, now: float) -> bool:

@@ -70,6 +70,14 @@ class AppOnHost:
         return report.term == 0 or report.term >= self.assigned_term
 
     @property
+    def behind(self) -> bool:
+        """Whether it says that it follows something older than what it was told last."""
+        told, report = self.assigned, self.report
+        if told is None or report is None or report.generation > told.generation:
+            return False
+        return not self.taken
+
+    @property
     def in_service(self) -> bool:
         return self.report is not None and self.report.in_service is True
 
@@ -187,6 +195,8 @@ class Rollout:
     sick: tuple[str, ...] = ()
     half_rolled: Mapping[str, ReleaseRef] = field(default_factory=dict)
     """These three as in `RolloutStarted`."""
+    undone: Mapping[str, str] = field(default_factory=dict)
+    """As in `RolloutEnded`."""
     failures: int = 0
     """How often a host could not take the release, over the whole rollout; those that were sick before don't count."""
     from_backup: bool = False
@@ -211,8 +221,10 @@ class Rollout:
 
     @property
     def left_out(self) -> dict[str, str]:
-        """Hosts that it went on without, and why."""
-        return {name: member.reason for name, member in self.hosts.items() if member.state in LEFT_OUT}
+        """Hosts that it went on without, or ended without, and why."""
+        return {name: member.reason for name, member in self.hosts.items() if member.state in LEFT_OUT} | dict(
+            self.undone
+        )
 
 
 @dataclass(frozen=True, slots=True)

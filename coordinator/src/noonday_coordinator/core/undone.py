@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from noonday_coordinator.core.assign import move_on
 from noonday_coordinator.core.events import Event, Stage, StageEntered
+from noonday_coordinator.core.examine import suffers_everywhere
 from noonday_coordinator.core.lost import others_out
-from noonday_coordinator.core.room import heard
+from noonday_coordinator.core.room import heard, may_move
 from noonday_coordinator.core.state import AppOnHost, HostState, Rollout, State
 from noonday_coordinator.core.view import View
 
@@ -18,18 +19,31 @@ def undone(state: State, rollout: Rollout) -> dict[str, str]:
 
 
 def bring_again(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
-    """One of them goes forward once more while nobody else is out, since one that just comes up will serve in a moment.
-    Where the examine had begun, it begins anew."""
+    """One of them goes forward once more where any host may be taken out, and nobody else is out, since one that just
+    comes up will serve in a moment. Where the examine had begun, it begins anew."""
     gone = undone(state, rollout)
     near = (host for host in gone if heard(view, rollout, host, now))
-    chosen = next((host for host in near if not others_out(state, view, rollout, host, now)), "")
-    if not chosen:
+    free = (host for host in near if not others_out(state, view, rollout, host, now))
+    chosen = next((host for host in free if may_move(state, view, rollout, [host], now)), "")
+    if not chosen or suffers_everywhere(rollout, view):
         return []
     events = move_on(state, rollout, [chosen], rollout.release, HostState.WORKING)
     if rollout.stage is Stage.ROLLING:
         return events
     why = f"{_said(gone, [chosen])}, so it is brought to {rollout.release.version} once more"
     return [StageEntered(rollout.id, Stage.ROLLING, rollout.wave, why), *events]
+
+
+def canary_lost(state: State, view: View, rollout: Rollout, now: float) -> str:
+    """Which hosts of the canary have another release again and can't be brought forward once more now, and why; empty
+    where none has. What they do says nothing of the release."""
+    gone = [host for host in undone(state, rollout) if host in rollout.waves[0]]
+    if not gone:
+        return ""
+    why = others_out(state, view, rollout, gone[0], now) or suffers_everywhere(rollout, view)
+    why = why or ("there is no room" if heard(view, rollout, gone[0], now) else f"{gone[0]} is not heard")
+    said = _said(undone(state, rollout), gone)
+    return f"{said} and can't be brought to {rollout.release.version} once more: {why}"
 
 
 def left_undone(state: State, rollout: Rollout) -> str:
@@ -48,5 +62,5 @@ def _instead(on_host: AppOnHost, rollout: Rollout) -> str:
     assigned, report = on_host.assigned, on_host.report
     if assigned is None or report is None or assigned.rollout != rollout.id or assigned.release != rollout.release:
         return ""
-    forgot = report.generation < assigned.generation and report.live != rollout.release.id
+    forgot = on_host.behind and report.live != rollout.release.id
     return (report.live.rpartition("-")[0] or "nothing") if forgot else ""

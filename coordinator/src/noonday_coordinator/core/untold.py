@@ -35,5 +35,5 @@ def tell_again(state: State, view: View, rollout: Rollout, now: float) -> list[E
 def _never_reached(on_host: AppOnHost, told: Assigned, view: View, now: float) -> bool:
     late = on_host.assigned_at < view.listens_since and now >= on_host.assigned_at + told.deadline
     fresh = view.last_seen.get(told.host, 0.0) > view.listens_since
-    taken = on_host.report is not None and on_host.report.generation >= told.generation
-    return late and fresh and not taken and on_host.told_again < MOST
+    untaken = on_host.report is None or on_host.behind
+    return late and fresh and untaken and on_host.told_again < MOST

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from noonday_coordinator.core.events import Finding
 from noonday_coordinator.core.state import AppOnHost, HostState, Rollout
+from noonday_shared.names import ReleaseRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +21,12 @@ class Case:
 
 def broken_limits(case: Case) -> tuple[Finding, ...]:
     """One finding for each limit that hosts on the new release break."""
-    ours = case.rollout.in_state(HostState.SERVING)
+    serving = case.rollout.in_state(HostState.SERVING)
+    # One whose disk was put back serves something else, and just came up with it.
+    ours = tuple(host for host in serving if _has(case.hosts.get(host), case.rollout.release))
     # A host in the middle of its own step is not well for a while, which says nothing of the old release.
     moving = case.rollout.in_state(HostState.WORKING, HostState.GOING_BACK)
-    others = [host for host in case.hosts if host not in (*ours, *moving)]
+    others = [host for host in case.hosts if host not in (*serving, *moving)]
     return (*_unhealthy(case, ours, others), *_restarting(case, ours, others))
 
 
@@ -55,6 +58,10 @@ def _restarting(case: Case, ours: tuple[str, ...], others: list[str]) -> list[Fi
         return [Finding("restarts", "shared-trouble", False, words, counts=loops)]
     words = f"the app restarted by itself {_counts(loops)} since it serves {case.rollout.release}"
     return [Finding("restarts", "hard-limit", True, words, counts=loops)]
+
+
+def _has(on_host: AppOnHost | None, release: ReleaseRef) -> bool:
+    return on_host is not None and on_host.report is not None and on_host.report.live == release.id
 
 
 def _sick_for(on_host: AppOnHost | None, now: float) -> float:
