@@ -164,7 +164,20 @@ def test_of_two_that_are_in_service_and_ill_one_goes_back_and_the_other_stays() 
     story.ask(c.Abort("web"))
     story.settle()
     for name in ("web-3", "web-4"):
-        done = {"generation": story.assigned(name).generation, "outcome": Outcome.DONE}
-        story.report(name, term=story.state.term, in_service=False, **done)
+        told = story.assigned(name).generation
+        story.report(name, term=story.state.term, generation=told, outcome=Outcome.DONE, in_service=False)
     story.settle()
     assert story.moving() == ["web-2"]
+
+
+def test_an_ill_one_that_was_put_back_is_not_told_while_nobody_else_is_in_service() -> None:
+    story = Story(3, examine=0)
+    story.deploy()
+    story.all_take()
+    for name in (*story.names, *story.names):
+        story.takes(name)
+    story.report("web-1", generation=1, outcome=Outcome.DONE, live=OLD.id, proven=OLD, healthy=False)
+    story.passing(60.0, silent=["web-2", "web-3"])
+    assert not told(story, "web-1")
+    story.hear("web-2")
+    assert told(story, "web-1")

@@ -52,6 +52,7 @@ class Live:
         self.context.windows.keep(trial)
         self.session = RolloutSession(trial)
         self.keep(e.StageEntered(self.id, e.Stage.ROLLING, 0, "all hosts are prepared"))
+        self.engine.serve("web-1", "web", NEW)
         self.keep(e.HostJudged(self.id, "web-1", "serving"))
         deadline = START + rollout.policy.examine
         self.keep(e.StageEntered(self.id, e.Stage.EXAMINING, 0, "web-1 serves it", deadline))

@@ -89,10 +89,11 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
         and (rollout.hosts[name].state in (HostState.LOST, HostState.FAILED) or _would_change(on_hosts[name]))
         and not on_hosts[name].taken
     ]
-    # Those whose apps are ill lose nothing. Of the others one stays in service, where there are more.
+    # Those whose apps are ill lose nothing. Of the others one stays in service, where there are more; and of all.
     spare = [name for name in waiting if name in well][: max(len(well) - (len(on_hosts) > 1), 0)]
     may_go = [*(name for name in waiting if on_hosts[name].ill), *spare]
-    return host in may_go[: max(limit - missing, 0)]
+    room = min(limit - missing, len(serving) - (len(on_hosts) > 1))
+    return host in may_go[: max(room, 0)]
 
 
 def _uses_room(state: State, view: View, rollout: Rollout, host: str, now: float) -> bool:
