@@ -34,6 +34,7 @@ def _in_service(rig: Rig) -> None:
 def test_a_server_nobody_took_out_is_in_service_and_not_idle(rig: Rig) -> None:
     _in_service(rig)
     assert not rig.build().idle()
+    assert not rig.build().is_out()
 
 
 def test_a_server_goes_out_becomes_idle_and_comes_back(rig: Rig) -> None:
@@ -41,6 +42,7 @@ def test_a_server_goes_out_becomes_idle_and_comes_back(rig: Rig) -> None:
     _in_service(rig)
     balancer.take_out()
     assert not balancer.in_service()
+    assert balancer.is_out()
     _idle(rig)
     balancer.put_back()
     assert not balancer.idle()
@@ -83,6 +85,7 @@ def test_a_server_with_a_request_under_way_is_not_idle(rig: Rig) -> None:
         rig.settle()
         assert not balancer.in_service()
         assert not balancer.idle()
+        assert balancer.is_out()
     _idle(rig)
 
 
@@ -109,6 +112,7 @@ def test_checking_a_sound_balancer_finds_and_changes_nothing(rig: Rig) -> None:
 VERBS: dict[str, Callable[[Balancer], object]] = {
     "in_service": lambda balancer: balancer.in_service(),
     "take_out": lambda balancer: balancer.take_out(),
+    "is_out": lambda balancer: balancer.is_out(),
     "idle": lambda balancer: balancer.idle(),
     "put_back": lambda balancer: balancer.put_back(),
     "state": lambda balancer: balancer.state(),

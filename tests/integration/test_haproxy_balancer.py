@@ -74,6 +74,7 @@ def test_it_comes_back_when_its_health_checks_pass_and_not_before(world: Haproxy
     balancer.put_back()
     assert not balancer.in_service()
     assert not balancer.idle()
+    assert not balancer.is_out()
     web_1.start()
     eventually(balancer.in_service, what="UP again")
     assert balancer.state().startswith("UP")
@@ -176,6 +177,23 @@ def test_one_that_was_reloaded_is_told_again_though_another_is_dead(world: Hapro
     assert pool.hold_out()
     assert balancer.idle()
     balancer.put_back()
+
+
+def test_one_that_was_reloaded_while_the_app_is_down_is_told_again_before_it_lets_it_in(world: HaproxyWorld) -> None:
+    balancer, web_1 = world.balancer(), world.backends[0]
+    balancer.take_out()
+    web_1.stop()
+    world.haproxy.reload()
+    eventually(lambda: balancer.state().startswith("DOWN"), what="found down by the new HAProxy")
+    pool = Pool((balancer,))
+    assert not pool.lets_in()
+    assert pool.hold_out()
+    assert not pool.hold_out()
+    web_1.start()
+    eventually(lambda: balancer.state() == "DRAIN", what="found well again")
+    assert balancer.is_out()
+    balancer.put_back()
+    eventually(balancer.in_service, what="back")
 
 
 @pytest.mark.parametrize(

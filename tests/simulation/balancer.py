@@ -47,6 +47,10 @@ class SimulatedBalancer:
         self.check()
         return self._told and (self.healthy or self.lags)
 
+    def is_out(self) -> bool:
+        self.check()
+        return not self._told
+
     def idle(self) -> bool:
         self.check()
         return not self._told and (self.lags or not self.under_way)

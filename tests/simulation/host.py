@@ -21,7 +21,7 @@ from noonday_agent.parts import Parts
 from noonday_agent.probes.http import ProbeResult
 from noonday_agent.processes.patience import Patience
 from noonday_agent.runner import AppRunner
-from noonday_shared.messages import Evidence
+from noonday_shared.messages import Evidence, Goal
 from noonday_shared.messages.evidence import Template
 from support.fake_host import SETTINGS, Died, FakeHost, MortalSteps
 from support.virtual_clock import VirtualClock
@@ -251,7 +251,9 @@ class SimulatedHost(FakeHost):
         self.monitor.arrived()
 
     def _let(self, kind: str) -> None:
-        operator = self.doing is not None and self.doing.way is Way.LEAVE
+        wanted = self.runner.journal
+        drained = wanted.attempt is None and wanted.assignment is not None and wanted.assignment.goal is Goal.OUT
+        operator = drained or (self.doing is not None and self.doing.way is Way.LEAVE)
         self.out_cause = "" if kind == "in" else "operator" if operator else "us"
         self.out_at = self.world_clock.now()
         self._act(kind, self.running)

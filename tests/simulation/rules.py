@@ -64,6 +64,8 @@ class Rules(Excuses):
         self._given_up: set[str] = set()
         self._costs_nothing: set[str] = set()
         """Hosts that were not well when they were taken out: nobody was served there."""
+        self._told_to_go: set[str] = set()
+        """Hosts that were taken out, and not let in by us since."""
         self._orders: dict[str, tuple[int, int]] = {}
         self._taken: dict[str, tuple[int, int, float]] = {}
         self._seen: dict[str, tuple[e.Report | None, Assignment | None]] = {}
@@ -81,10 +83,7 @@ class Rules(Excuses):
         if self.led_astray(host):
             self._undone(host)  # whoever is the coordinator may ask for the same again
             return
-        if effect.kind == "out" and not host.well:
-            self._costs_nothing.add(host.name)
-        elif effect.kind in ("out", "in"):
-            self._costs_nothing.discard(host.name)
+        self._weigh(host, effect)
         match effect.kind:
             case "out" if effect.way in (Way.FORWARD, Way.RENEW, Way.LEAVE):
                 self._never_the_last(host, effect)
@@ -181,6 +180,16 @@ class Rules(Excuses):
         self._seen.pop(host.name, None)
         self._orders.pop(host.name, None)
         self._undone(host)
+
+    def _weigh(self, host: SimulatedHost, effect: Effect) -> None:
+        """Whether anybody is served less with it out. Who is told to go once more was out already."""
+        if effect.kind == "in":
+            self._costs_nothing.discard(host.name)
+            self._told_to_go.discard(host.name)
+        elif effect.kind == "out" and host.name not in self._told_to_go:
+            self._told_to_go.add(host.name)
+            if not host.well:
+                self._costs_nothing.add(host.name)
 
     def _undone(self, host: SimulatedHost) -> None:
         for key in [key for key in self._done if key[0] == host.name]:

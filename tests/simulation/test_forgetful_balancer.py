@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
+from simulation.balancer import SimulatedBalancer
 from simulation.excuses import Excuses
 from simulation.run import breaks
-from simulation.script import Mishap, Script
+from simulation.script import Mishap, Script, Wish
 from simulation.test_simulation import STORY
 
 from noonday_agent.balancers.pool import Pool
@@ -41,12 +42,19 @@ def a_stranded_host_waits_for_no_request(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(ways.STAGES, Way.STRANDED, stages)
 
 
+def only_one_that_sends_requests_is_told_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(SimulatedBalancer, "is_out", lambda self: not self.in_service())
+
+
 def the_dead_are_to_tell(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Excuses, "beyond_telling", lambda _self, _host: False)
 
 
 BLIND = replace(STORY, checked=False, calm_after=200.0)
 """The load balancer has no health check of its own. web-1 goes first, and is out from 0.3 s on."""
+
+NEW_AND_ILL = replace(STORY, late=("web-3",), serving_before=False, calm_after=250.0)
+"""web-3 comes new to the release of record, and is not let in since it is not well."""
 
 STORIES = [
     (
@@ -83,6 +91,18 @@ STORIES = [
                 Mishap(8.0, "balancer-gone", "web-1", lasts=160.0),
                 Mishap(80.0, "balancer-forgets", "web-1"),
             ),
+        ),
+    ),
+    (
+        "rule 2",
+        only_one_that_sends_requests_is_told_again,
+        replace(
+            NEW_AND_ILL,
+            mishaps=(
+                Mishap(50.0, "app-ill", "web-3", lasts=150.75),
+                Mishap(100.0, "balancer-forgets", "web-3"),
+            ),
+            wishes=(Wish(60.0, "enroll", "web-3"),),
         ),
     ),
     (

@@ -41,9 +41,12 @@ class FakeBalancer:
     def take_out(self) -> None:
         self._asked().let_in = False
 
-    def idle(self) -> bool:
+    def is_out(self) -> bool:
         place = self._asked()
-        return (place.maintenance or not place.let_in) and place.under_way == 0
+        return place.maintenance or not place.let_in
+
+    def idle(self) -> bool:
+        return self.is_out() and self.place.under_way == 0
 
     def put_back(self) -> None:
         place = self._asked()
@@ -77,6 +80,9 @@ class BrokenBalancer:
         self._fail()
 
     def take_out(self) -> None:
+        self._fail()
+
+    def is_out(self) -> bool:
         self._fail()
 
     def idle(self) -> bool:

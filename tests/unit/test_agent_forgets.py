@@ -100,35 +100,51 @@ def drained() -> FakeHost:
     return host
 
 
-def test_a_drained_host_that_its_balancer_lets_in_again_goes_out_again() -> None:
+def after_a_while(host: FakeHost) -> Journal:
+    """It was looked at once more, as all that is at rest."""
+    host.clock.sleep(IDLE)
+    return host.settle()
+
+
+@pytest.mark.parametrize("ill", [False, True], ids=["well", "ill"])
+def test_a_drained_host_that_its_balancer_lets_in_again_goes_out_again(*, ill: bool) -> None:
     host = drained()
-    host.place.let_in = True
-    host.settle()
+    host.place.forget()
+    host.place.healthy = not ill
+    after_a_while(host)
+    host.place.healthy = True
     assert not host.place.gets_requests
     assert host.runner.journal.outcome is Outcome.DONE
 
 
-def test_a_release_that_failed_and_is_kept_out_goes_out_again_too_and_keeps_its_reason() -> None:
+@pytest.mark.parametrize("ill", [False, True], ids=["well", "ill"])
+def test_a_release_that_failed_and_is_kept_out_goes_out_again_too_and_keeps_its_reason(*, ill: bool) -> None:
     host = FakeHost(limits=QUICK)
     host.sick.add(OLD.version)
     host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=1))
     before = host.settle()
     assert (before.keep_out, before.outcome) == (True, Outcome.FAILED)
-    host.place.let_in = True
-    after = host.settle()
+    host.place.forget()
+    host.place.healthy = not ill
+    after = after_a_while(host)
     assert not host.place.let_in
     assert (after.keep_out, after.outcome, after.trouble) == (True, Outcome.FAILED, before.trouble)
 
 
 def test_a_balancer_that_can_not_be_told_is_not_asked_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     host = drained()
-    host.place.let_in = True
+    host.clock.sleep(IDLE)
+    host.place.forget()
 
     def refuse(_: FakeBalancer) -> NoReturn:
         raise Permanent("The command was refused.", rule="balancer-permission", next_action="give it admin rights")
 
-    monkeypatch.setattr(FakeBalancer, "take_out", refuse)
-    assert host.runner.turn() == IDLE
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeBalancer, "take_out", refuse)
+        assert host.runner.turn() == IDLE
+    assert host.runner.journal.outcome is Outcome.DONE
+    after_a_while(host)
+    assert not host.place.let_in
 
 
 def unproven(host: FakeHost) -> None:
@@ -182,7 +198,7 @@ def test_a_drained_host_goes_out_again_when_one_of_its_balancers_forgot(who: str
         host.settle()
     place: FakePlace = getattr(host, who)
     place.forget()
-    host.settle()
+    after_a_while(host)
     assert (host.place.gets_requests, host.second.gets_requests) == (False, False)
     assert host.runner.journal.outcome is Outcome.DONE
 

@@ -148,6 +148,28 @@ def test_an_app_that_warms_up_and_was_let_in_goes_out_again_and_is_not_restarted
     assert (host.serves, host.process.restarts) == (NEW.id, restarts)
 
 
+def test_one_that_is_not_well_when_its_balancer_forgets_is_not_let_in_once_it_is() -> None:
+    host = told_new()
+    host.sick.add(NEW.version)
+    turn_until(host, lambda: at(host, Stage.WARM_UP))
+    host.clock.sleep(HOLD_LOOK)
+    host.place.forget()
+    host.place.healthy = False
+    host.turn()
+    assert (host.place.let_in, at(host, Stage.WARM_UP)) == (False, True)
+
+
+def test_one_that_is_not_well_when_its_balancer_forgets_does_not_wait_in_vain_to_be_out() -> None:
+    host = told_new(replace(QUICK, on_busy="give-up"))
+    host.place.under_way = 1
+    turn_until(host, lambda: at(host, Stage.WAIT_IDLE))
+    host.place.forget()
+    host.place.healthy, host.place.under_way = False, 0
+    turn_until(host, lambda: at(host, Stage.SWITCH))
+    host.place.healthy = True
+    assert host.settle().outcome is Outcome.DONE
+
+
 def test_a_balancer_that_can_not_be_asked_holds_no_warm_up_up() -> None:
     host = told_new()
     turn_until(host, lambda: at(host, Stage.WARM_UP))

@@ -6,6 +6,7 @@ import pytest
 
 from noonday_agent.core.journal import Stage, Way
 from noonday_agent.core.limits import Limits
+from noonday_agent.runner import IDLE
 from noonday_shared.messages import Goal, Outcome
 from support.fake_balancer import FakeBalancer
 from support.fake_host import Died, assignment, ref
@@ -109,6 +110,7 @@ def test_a_drained_host_goes_out_again_of_the_one_that_forgot_though_the_other_c
     host.settle()
     getattr(host, gone).reachable = False
     getattr(host, reloaded).forget()
+    host.clock.sleep(IDLE)
     host.turn()
     assert not getattr(host, reloaded).gets_requests
     assert host.settle().outcome is Outcome.DONE
@@ -126,6 +128,7 @@ def test_so_does_a_host_that_is_kept_out_with_a_first_release_that_failed(gone: 
     assert before.keep_out
     getattr(host, gone).reachable = False
     getattr(host, reloaded).forget()
+    host.clock.sleep(IDLE)
     host.turn()
     assert not getattr(host, reloaded).gets_requests
     after = host.settle()

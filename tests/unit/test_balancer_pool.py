@@ -63,6 +63,14 @@ def test_those_that_send_requests_are_told_to_stop_and_the_others_are_left_alone
     assert not pool.hold_out()
 
 
+def test_one_that_would_send_requests_once_its_check_is_good_is_told_to_stop() -> None:
+    one, two, pool = _two()
+    one.let_in = two.healthy = False
+    assert not pool.lets_in()
+    assert pool.hold_out()
+    assert not two.let_in
+
+
 def test_one_that_can_not_be_asked_keeps_no_other_from_being_told_to_stop() -> None:
     one, two, pool = _two()
     one.reachable = False

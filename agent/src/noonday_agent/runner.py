@@ -13,7 +13,7 @@ from noonday_agent.core.hold import holds_out, let_in_again
 from noonday_agent.core.journal import Attempt, Journal, Stage, Way
 from noonday_agent.core.limits import Limits
 from noonday_agent.core.reconcile import Facts, clock_set, must_ask, reconcile, recover
-from noonday_agent.core.result import Done, Failed, Result
+from noonday_agent.core.result import Done, Result
 from noonday_agent.core.take import take
 from noonday_agent.journal_file import JournalFile
 from noonday_agent.parts import Releases
@@ -171,8 +171,6 @@ class AppRunner:
             self._prune()
         if attempt.way is Way.STRANDED and not isinstance(result, Done):
             return max(delay_of(result), STRANDED_LOOK)
-        if attempt.way is Way.LEAVE and isinstance(result, Failed):
-            return IDLE  # it is out again when its balancer can be told so
         return 0.0 if _moved(attempt, self._journal.attempt) else delay_of(result)
 
     def _facts(self, journal: Journal) -> Facts:

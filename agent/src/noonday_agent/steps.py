@@ -58,7 +58,7 @@ class Steps:
             return None
 
     def hold_out(self) -> bool:
-        """Tell load balancers that let it in to stop; whether there were any. Blocks as long as they do."""
+        """As `Pool.hold_out`. Blocks as long as load balancers do."""
         return self._parts.pool.hold_out()
 
     def has_hook(self, attempt: Attempt) -> bool:

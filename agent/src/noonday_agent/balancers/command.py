@@ -26,6 +26,10 @@ class CommandBalancer:
     def take_out(self) -> None:
         self._do("take_out")
 
+    def is_out(self) -> bool:
+        # No command tells an order that was forgotten from an app that is not well; this one tells once it matters.
+        return not self.in_service()
+
     def idle(self) -> bool:
         return self._answer("idle", self._deadline())
 

@@ -50,6 +50,9 @@ class EndpointBalancer:
     def take_out(self) -> None:
         self.marker.turn(Way.OUT)
 
+    def is_out(self) -> bool:
+        return self._way() is Way.OUT
+
     def idle(self) -> bool:
         return self.marker.settled(Way.OUT, self.settings.settle)
 

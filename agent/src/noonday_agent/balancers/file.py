@@ -28,6 +28,9 @@ class FileBalancer:
     def take_out(self) -> None:
         self._turn(Way.OUT)
 
+    def is_out(self) -> bool:
+        return self.marker.way() is Way.OUT and self._way() is Way.OUT
+
     def idle(self) -> bool:
         return self._way() is Way.OUT and self.marker.settled(Way.OUT, self.settings.settle)
 

@@ -22,7 +22,7 @@ class HaproxyBalancer:
 
     A server that an operator has in maintenance stays there when taken out; `put_back` makes it ready, whoever took
     it out: whether it should be asked is the caller's to know. After a reload HAProxy has forgotten orders, and then
-    `in_service` says so. Weight 0 stays as it is, and counts as out of service.
+    `is_out` says so. Weight 0 stays as it is, and counts as out of service.
     """
 
     settings: HaproxySettings
@@ -36,6 +36,9 @@ class HaproxyBalancer:
         place = self._place(deadline)
         if not place.forced_out:
             self._order("maint" if place.sticky else "drain", deadline)
+
+    def is_out(self) -> bool:
+        return self._place(self._deadline()).is_out
 
     def idle(self) -> bool:
         place = self._place(self._deadline())

@@ -42,15 +42,16 @@ class Pool:
         _raise_all(_failures([each.take_out for each in self.balancers]))
 
     def hold_out(self) -> bool:
-        """Tell those that send new requests to stop; whether there were any. Who can't be asked or told is passed over,
-        for the next time. Never raises a `NoondayError`."""
+        """Tell those to stop that send new requests, or would as soon as the app is well; whether there were any. Who
+        can't be asked or told is passed over, for the next time. Never raises a `NoondayError`."""
         told = [_told_again(each) for each in self.balancers]
         return any(told)
 
     def out_where_known(self) -> bool:
-        """Whether some can be asked, and none of those sends new requests now. Never raises a `NoondayError`."""
+        """Whether some can be asked, and it is out of all of those, whatever their own checks find. Never raises a
+        `NoondayError`."""
         answers = [_asked(each) for each in self.balancers]
-        return False in answers and True not in answers
+        return True in answers and False not in answers
 
     def idle(self) -> bool:
         """Whether it is out of all of them and nothing is under way. False again when one of them lets it back in."""
@@ -100,7 +101,7 @@ class Pool:
 
 def _told_again(balancer: Balancer) -> bool:
     with suppress(NoondayError):
-        if balancer.in_service():
+        if not balancer.is_out():
             balancer.take_out()
             return True
     return False
@@ -108,7 +109,7 @@ def _told_again(balancer: Balancer) -> bool:
 
 def _asked(balancer: Balancer) -> bool | None:
     with suppress(NoondayError):
-        return balancer.in_service()
+        return balancer.is_out()
     return None
 
 

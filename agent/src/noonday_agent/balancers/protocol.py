@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 
 class Balancer(Protocol):
-    """Four verbs, each safe to repeat, no memory in the object: what they need to know they ask the world.
+    """Five verbs, each safe to repeat, no memory in the object: what they need to know they ask the world.
 
     All raise `Temporary` when the balancer can't be asked now (socket gone, timeout) and `Permanent` when asking again
     can't help (no such backend or server). Each call takes at most its driver's `timeout` (seconds).
@@ -23,6 +23,11 @@ class Balancer(Protocol):
 
     def take_out(self) -> None:
         """Ask for no new requests; those under way go on."""
+
+    def is_out(self) -> bool:
+        """Whether it sends no new requests whatever its own checks find: the order to stop stands. One that forgot the
+        order while the app is not well is not in service, and not out either."""
+        ...
 
     def idle(self) -> bool:
         """Whether it is out and nothing of what it sent is under way any more."""

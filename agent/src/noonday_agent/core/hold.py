@@ -18,9 +18,9 @@ does not count."""
 
 
 def holds_out(journal: Journal) -> bool:
-    """Whether a load balancer that lets the app in now is to be told again."""
+    """Whether a load balancer that does not keep the app out now is to be told again."""
     attempt = journal.attempt
-    return attempt is not None and journal.out_by_us and attempt.stage in HOLDS
+    return journal.out_by_us and (attempt is None or attempt.stage in HOLDS)
 
 
 def let_in_again(journal: Journal, now: float) -> Journal:

@@ -29,7 +29,7 @@ def must_ask(journal: Journal) -> bool:
     if assignment is None:
         return False
     if attempt is None:
-        return journal.outcome is Outcome.WORKING or journal.out_by_us
+        return journal.outcome is Outcome.WORKING
     return attempt.generation != assignment.generation and attempt.way not in (Way.FORWARD, Way.BACK)
 
 
@@ -120,25 +120,13 @@ def _wants(assignment: Assignment, attempt: Attempt) -> bool:
 def _watched(journal: Journal, assignment: Assignment, facts: Facts, now: float) -> Journal:
     """A host that ended out of the load balancer without being asked to goes to what was last proven on it, or else to
     what is there, once that is well."""
-    if not journal.out_by_us:
-        return journal
-    if facts.lets_in and (journal.keep_out or assignment.goal is Goal.OUT):
-        return _out_again(journal, assignment, now)
-    if journal.keep_out or assignment.goal is Goal.OUT or not facts.live:
+    if not journal.out_by_us or journal.keep_out or assignment.goal is Goal.OUT or not facts.live:
         return journal
     safe = _proven(journal, facts) or facts.live
     watching = begin(journal, assignment, Way.STRANDED, Stage.DRAIN, now, previous=safe)
     home = safe == facts.live and not journal.moved
     attempt = replace(watching.attempt, why=journal.trouble, home=home) if watching.attempt else None
     return replace(watching, attempt=attempt, trouble=journal.trouble)
-
-
-def _out_again(journal: Journal, assignment: Assignment, now: float) -> Journal:
-    """A balancer forgot what it was told, as when its configuration was loaded again. What became of the assignment
-    stays as it was."""
-    told = journal.keep_out or journal.outcome is Outcome.DONE
-    leaving = begin(journal, assignment, Way.LEAVE, Stage.DRAIN, now, told=told)
-    return replace(leaving, keep_out=journal.keep_out, trouble=journal.trouble, timings=journal.timings)
 
 
 def _prepare(journal: Journal, assignment: Assignment, facts: Facts, now: float) -> Journal:

@@ -40,7 +40,6 @@ def begin(
     *,
     previous: str = "",
     was_in: bool = False,
-    told: bool = False,
 ) -> Journal:
     """A new attempt for `assignment`."""
     attempt = Attempt(
@@ -53,7 +52,6 @@ def begin(
         previous=previous,
         was_out=journal.out_by_us,
         was_in=was_in,
-        told=told,
     )
     fresh = replace(journal, attempt=attempt, trouble=None, timings={}, seconds_out=0.0, keep_out=False)
     return move(fresh, attempt, stage, now)
@@ -114,8 +112,6 @@ def finish(journal: Journal, outcome: Outcome, trouble: Trouble | None = None) -
 def arrive(journal: Journal, attempt: Attempt) -> Journal:
     """The last stage of the attempt's way is done."""
     match attempt.way:
-        case Way.LEAVE if journal.keep_out:
-            return finish(journal, journal.outcome, journal.trouble)  # only its balancer had let it in
         case Way.PREPARE | Way.LEAVE | Way.RESUME:
             return finish(journal, Outcome.DONE)
         case Way.FORWARD | Way.ADOPT | Way.RENEW:
