@@ -7,6 +7,7 @@ import pytest
 from bench.verdict.world import Fault, Kind, Knobs, known_kinds, make_world, template
 from noonday_coordinator.verdict.catalogue import nearness
 from noonday_coordinator.verdict.judge import EvidenceJudge
+from noonday_coordinator.verdict.replaced import replaced
 
 KNOBS = Knobs(seed=3, kinds=24, history=900.0, length=200.0, per_minute=120.0)
 USUAL = known_kinds(KNOBS)[1]
@@ -51,3 +52,13 @@ def test_one_that_stands_for_several_is_found_among_many_rare_new_ones() -> None
     words = [f"{a}o{b}{a}{b}ex" for a in letters for b in letters]
     rare = [Kind(template(" ".join(words[at : at + 1 + at % 9])), 0.06) for at in range(200)]
     assert not _silent(Kind(template(f"{WORDS} at last"), 2.5 * USUAL.rate), *rare)
+
+
+def test_what_nobody_expects_needs_nothing_in_its_place() -> None:
+    world = make_world(KNOBS, Fault("new", kinds=(Kind(template("another thing altogether was done"), 0.5),)))
+    session = EvidenceJudge().open(world.trial)
+    for window in world.windows:
+        session.advance(window)
+    new = next(name for name, unit in sorted(session.units.items()) if unit.x and not unit.about.known)
+    assert session.past.rate_of(new, session.new_hosts) == 0.0
+    assert replaced(session, new)

@@ -28,6 +28,8 @@ def replaced(session: RolloutSession, name: str) -> bool:
     # Less two standard deviations: the like ones too come by chance.
     due = expected / HALF - 2 * math.sqrt(expected / HALF)
     found = known.x if known else 0.0
+    if found >= due:
+        return True
     band = band_of(about.level)
     new = [
         unit for unit in session.units.values() if unit.x and not unit.about.known and band_of(unit.about.level) == band
