@@ -6,6 +6,7 @@ import pytest
 
 from noonday_agent.core.journal import Stage, Way
 from noonday_agent.core.limits import Limits
+from noonday_agent.runner import IDLE
 from noonday_shared.messages import Goal, Outcome
 from support.fake_host import FakeHost, assignment, ref
 
@@ -29,13 +30,14 @@ def forward(until: Stage) -> FakeHost:
 def test_it_goes_back_and_stays_out(stage: Stage) -> None:
     host = forward(stage)
     host.runner.offer(assignment(host.clock, Goal.OUT, OLD, generation=3))
-    lets_in = []
+    lets_in, since = [], host.clock.now()
     for _ in range(500):
         host.turn()
         lets_in.append(host.place.gets_requests)
         if host.runner.journal.attempt is None and host.runner.journal.outcome is not Outcome.WORKING:
             break
     assert not any(lets_in)
+    assert host.clock.now() - since < IDLE, "it does not wait for its next look at a host at rest"
     assert (host.runner.journal.outcome, host.running) == (Outcome.DONE, OLD.id)
 
 

@@ -206,9 +206,9 @@ def test_while_what_was_said_to_it_may_be_on_its_way_no_other_host_is_taken_out(
     assert story.moving() == ["web-4"]
 
 
-def lost_for_good() -> Story:
+def lost_for_good(**changes: Any) -> Story:
     """The canary's disk was put back while web-3 is out of service, and all that was seen before speaks for 1.1.0."""
-    story = examining()
+    story = examining(**changes)
     story.report("web-3", in_service=False)
     story.judge("promote")
     return story
@@ -235,6 +235,14 @@ def test_no_policy_promotes_what_no_canary_has(changes: dict[str, Any]) -> None:
     story.judge("hold" if "on_hold" in changes else "promote", requests=0)
     found = story.passing(121.0)
     assert (len(only(found, e.Asked)), only(found, e.VerdictReached)) == (1, [])
+
+
+def test_no_policy_sends_a_release_back_for_a_hold_while_no_canary_has_it() -> None:
+    story = lost_for_good(on_hold="rollback")
+    story.judge("hold", "what it did before")
+    story.passing(121.0)
+    assert story.rollout.stage is e.Stage.EXAMINING
+    assert "web-1 serves 1.0.0 again" in story.rollout.asked
 
 
 def test_once_there_is_room_such_a_canary_is_brought_forward_and_the_question_falls() -> None:

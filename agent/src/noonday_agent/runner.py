@@ -137,7 +137,8 @@ class AppRunner:
             self._keep(reconcile(before, facts, self._clock.now()))
             attempt = self._journal.attempt
             if attempt is None:
-                return IDLE
+                # What an operator wants since an attempt began has its turn once that has ended.
+                return 0.0 if before.attempt is not None else IDLE
             self._keep(about_to(self._journal))
             journal = self._journal
         if attempt.stage is Stage.RESTART:

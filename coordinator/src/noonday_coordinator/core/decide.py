@@ -53,7 +53,7 @@ def _stage(state: State, view: View, rollout: Rollout, now: float) -> list[Event
         case Stage.ROLLING_BACK:
             return go_back(state, view, rollout, now)
         case Stage.ROLLING | Stage.EXAMINING | Stage.GATE:
-            reason = _against(rollout, view, now)
+            reason = _against(state, rollout, view, now)
             return _regression(rollout, view, reason) if reason else _forward(state, view, rollout, now)
         case Stage.ENDED:
             return []
@@ -191,7 +191,7 @@ def _done(state: State, rollout: Rollout) -> RolloutEnded:
     return RolloutEnded(rollout.id, End.DONE if complete else End.FAILED, done, again)
 
 
-def _against(rollout: Rollout, view: View, now: float) -> str:
+def _against(state: State, rollout: Rollout, view: View, now: float) -> str:
     """What is held against the new release: hosts that could not take it, or the evidence. Empty: nothing."""
     broken = rollout.in_state(HostState.REVERTED, HostState.FAILED)
     if broken and _too_many(rollout, broken):
@@ -199,7 +199,9 @@ def _against(rollout: Rollout, view: View, now: float) -> str:
     judgement = view.judgements.get(rollout.id)
     if judgement and judgement.verdict == "roll back" and not rollout.overruled and not rollout.policy.dry_run:
         return judgement.reason if rollout.previous else _limits_broken(judgement)
-    return lasting_hold(rollout, view, now) if rollout.stage is Stage.EXAMINING else ""
+    if rollout.stage is not Stage.EXAMINING or canary_lost(state, view, rollout, now):
+        return ""  # what a canary does that has another release again says nothing of this one
+    return lasting_hold(rollout, view, now)
 
 
 def _too_many(rollout: Rollout, broken: tuple[str, ...]) -> bool:
