@@ -119,11 +119,12 @@ class Inbox:
         self.bodies.append(body.decode())
 
     def wait_for(self, *wanted: str) -> None:
-        """Until all of them have come, in this order, among others."""
+        """Until all of them have come, in this order, among others. A repeated one counts once: a broker promises to
+        deliver at least once, and what is refused is said again."""
 
         def come() -> bool:
             self._rig.deliver()
-            return [body for body in self.bodies if body in wanted] == list(wanted)
+            return list(dict.fromkeys(body for body in self.bodies if body in wanted)) == list(wanted)
 
         eventually(come, what=f"messages {wanted}")
 
