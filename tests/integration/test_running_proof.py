@@ -223,6 +223,8 @@ def test_the_old_release_s_own_python_is_caught_though_it_is_a_link_to_the_machi
     host.switch(NEW)
     pid = host.start([python, "-IS", "-c", "import time; time.sleep(600)"], host.root)
     eventually(lambda: [proc.name for proc in processes_of(pid)] == ["python"], what="the app is executed")
+    # It shows what it took its code from only once it has begun.
+    eventually(lambda: host.prove(pid).ok is not None, what="a proof")
     assert host.prove(pid).ok is False
 
 
