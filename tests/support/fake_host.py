@@ -191,6 +191,19 @@ class FakeHost:
                 break
         return self.runner.journal
 
+    def turn_until(self, seen: Callable[[], bool]) -> None:
+        for _ in range(5000):
+            if seen():
+                return
+            self.turn()
+        raise AssertionError(f"never seen; it is {self.runner.journal}")
+
+    def serve_first(self, release: ReleaseRef) -> None:
+        """Its first assignment: the agent brings it there itself."""
+        self.runner.offer(assignment(self.clock, Goal.SERVING, release, generation=1))
+        self.settle()
+        assert self.serves == release.id
+
     @property
     def serves(self) -> str:
         """Id of the release that customers get from this host; empty when it gets no requests."""

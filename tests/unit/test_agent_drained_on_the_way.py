@@ -16,8 +16,7 @@ QUICK = Limits(healthy_within=5.0, return_within=5.0, restart_within=5.0, idle_w
 
 def forward(until: Stage) -> FakeHost:
     host = FakeHost(limits=QUICK)
-    host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=1))
-    host.settle()
+    host.serve_first(OLD)
     host.sick.add(NEW.version)
     host.place.under_way = 1 if until is Stage.WAIT_IDLE else 0
     host.runner.offer(assignment(host.clock, Goal.SERVING, NEW, generation=2, previous=OLD))

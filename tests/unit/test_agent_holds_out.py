@@ -26,9 +26,7 @@ QUICK = Limits(healthy_within=5.0, return_within=5.0, restart_within=5.0, idle_w
 
 def serving_old(limits: Limits = QUICK) -> FakeHost:
     host = FakeHost(limits=limits)
-    host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=1))
-    host.settle()
-    assert host.serves == OLD.id
+    host.serve_first(OLD)
     return host
 
 
@@ -36,14 +34,6 @@ def told_new(limits: Limits = QUICK) -> FakeHost:
     host = serving_old(limits)
     host.runner.offer(assignment(host.clock, Goal.SERVING, NEW, generation=2, previous=OLD))
     return host
-
-
-def turn_until(host: FakeHost, seen: Callable[[], bool]) -> None:
-    for _ in range(5000):
-        if seen():
-            return
-        host.turn()
-    raise AssertionError(f"never seen; it is {host.runner.journal}")
 
 
 def at(host: FakeHost, stage: Stage, way: Way = Way.FORWARD) -> bool:
@@ -65,16 +55,16 @@ def let_in_with_requests(host: FakeHost) -> None:
 def killed(host: FakeHost, stage: Stage, *, after: bool) -> None:
     host.steps.die_at(stage, after=after)
     with pytest.raises(Died):
-        turn_until(host, lambda: False)
+        host.turn_until(lambda: False)
 
 
 def stranded_before_its_drain() -> FakeHost:
     """On the way back, and its balancer could not be asked for longer than that is waited for."""
     host = told_new()
     host.sick.add(NEW.version)
-    turn_until(host, lambda: host.running == NEW.id)
+    host.turn_until(lambda: host.running == NEW.id)
     host.place.reachable = False
-    turn_until(host, lambda: at(host, Stage.DRAIN, Way.STRANDED))
+    host.turn_until(lambda: at(host, Stage.DRAIN, Way.STRANDED))
     return host
 
 
@@ -82,7 +72,7 @@ def test_a_stranded_host_that_was_let_in_waits_for_requests_before_its_restart()
     host = stranded_before_its_drain()
     let_in_with_requests(host)
     host.place.reachable = True
-    turn_until(host, lambda: not host.place.let_in)
+    host.turn_until(lambda: not host.place.let_in)
     for _ in range(2):
         host.turn()
         assert host.running == NEW.id, "requests are under way"
@@ -95,9 +85,9 @@ def test_it_waits_for_them_no_longer_than_any_other() -> None:
     host = stranded_before_its_drain()
     let_in_with_requests(host)
     host.place.reachable = True
-    turn_until(host, lambda: not host.place.let_in)
+    host.turn_until(lambda: not host.place.let_in)
     out_at = host.clock.now()
-    turn_until(host, lambda: host.running == OLD.id)
+    host.turn_until(lambda: host.running == OLD.id)
     assert QUICK.idle_within <= host.clock.now() - out_at < QUICK.idle_within + 3.0
 
 
@@ -105,14 +95,14 @@ def test_it_waits_for_them_no_longer_than_any_other() -> None:
 def test_a_stranded_host_that_its_balancer_lets_in_goes_out_again(stage: Stage) -> None:
     host = told_new()
     host.sick |= {OLD.version, NEW.version}
-    turn_until(host, lambda: at(host, Stage.DRAIN, Way.STRANDED))
+    host.turn_until(lambda: at(host, Stage.DRAIN, Way.STRANDED))
     if stage is Stage.PROVE:
         host.process.die()  # what does not run can't be proven
-    turn_until(host, lambda: at(host, stage, Way.STRANDED))
+    host.turn_until(lambda: at(host, stage, Way.STRANDED))
     restarts = host.process.restarts
     host.place.forget()
     began = host.clock.now()
-    turn_until(host, lambda: not host.place.gets_requests)
+    host.turn_until(lambda: not host.place.gets_requests)
     assert host.clock.now() - began < HOLD_LOOK + 2.0
     assert (host.process.restarts, at(host, stage, Way.STRANDED)) == (restarts, True)
 
@@ -120,12 +110,12 @@ def test_a_stranded_host_that_its_balancer_lets_in_goes_out_again(stage: Stage) 
 def test_a_host_that_waits_for_its_process_manager_waits_for_requests_once_more_when_it_was_let_in() -> None:
     host = told_new()
     host.sick.add(NEW.version)
-    turn_until(host, lambda: host.running == NEW.id)
+    host.turn_until(lambda: host.running == NEW.id)
     host.process.reachable = False
-    turn_until(host, lambda: at(host, Stage.SWITCH, Way.STRANDED))
+    host.turn_until(lambda: at(host, Stage.SWITCH, Way.STRANDED))
     host.clock.sleep(100.0)
     let_in_with_requests(host)
-    turn_until(host, lambda: not host.place.let_in)
+    host.turn_until(lambda: not host.place.let_in)
     host.process.reachable = True
     host.turn()
     assert host.running == NEW.id, "requests are under way"
@@ -137,7 +127,7 @@ def test_a_host_that_waits_for_its_process_manager_waits_for_requests_once_more_
 def test_an_app_that_warms_up_and_was_let_in_goes_out_again_and_is_not_restarted_for_that() -> None:
     host = told_new()
     host.sick.add(NEW.version)
-    turn_until(host, lambda: at(host, Stage.WARM_UP))
+    host.turn_until(lambda: at(host, Stage.WARM_UP))
     host.clock.sleep(HOLD_LOOK)
     host.place.forget()
     host.turn()
@@ -151,7 +141,7 @@ def test_an_app_that_warms_up_and_was_let_in_goes_out_again_and_is_not_restarted
 def test_one_that_is_not_well_when_its_balancer_forgets_is_not_let_in_once_it_is() -> None:
     host = told_new()
     host.sick.add(NEW.version)
-    turn_until(host, lambda: at(host, Stage.WARM_UP))
+    host.turn_until(lambda: at(host, Stage.WARM_UP))
     host.clock.sleep(HOLD_LOOK)
     host.place.forget()
     host.place.healthy = False
@@ -162,20 +152,20 @@ def test_one_that_is_not_well_when_its_balancer_forgets_is_not_let_in_once_it_is
 def test_one_that_is_not_well_when_its_balancer_forgets_does_not_wait_in_vain_to_be_out() -> None:
     host = told_new(replace(QUICK, on_busy="give-up"))
     host.place.under_way = 1
-    turn_until(host, lambda: at(host, Stage.WAIT_IDLE))
+    host.turn_until(lambda: at(host, Stage.WAIT_IDLE))
     host.place.forget()
     host.place.healthy, host.place.under_way = False, 0
-    turn_until(host, lambda: at(host, Stage.SWITCH))
+    host.turn_until(lambda: at(host, Stage.SWITCH))
     host.place.healthy = True
     assert host.settle().outcome is Outcome.DONE
 
 
 def test_a_balancer_that_can_not_be_asked_holds_no_warm_up_up() -> None:
     host = told_new()
-    turn_until(host, lambda: at(host, Stage.WARM_UP))
+    host.turn_until(lambda: at(host, Stage.WARM_UP))
     host.clock.sleep(HOLD_LOOK)
     host.place.reachable = False
-    turn_until(host, lambda: at(host, Stage.RETURN))
+    host.turn_until(lambda: at(host, Stage.RETURN))
     host.place.reachable = True
     assert host.settle().outcome is Outcome.DONE
 
@@ -183,7 +173,7 @@ def test_a_balancer_that_can_not_be_asked_holds_no_warm_up_up() -> None:
 def test_a_host_that_was_let_in_while_it_fetches_goes_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
     host = told_new()
     host.sick |= {OLD.version, NEW.version}
-    turn_until(host, lambda: at(host, Stage.WARM_UP, Way.STRANDED))
+    host.turn_until(lambda: at(host, Stage.WARM_UP, Way.STRANDED))
     prepare = host.releases.prepare
 
     def slowly(app: str, release: ReleaseRef, source: str, *, within: float, cancelled: Callable[[], bool]) -> None:
@@ -196,7 +186,7 @@ def test_a_host_that_was_let_in_while_it_fetches_goes_out_again(monkeypatch: pyt
     monkeypatch.setattr(host.releases, "prepare", slowly)
     other = ref("1.2.0", "c")
     host.runner.offer(assignment(host.clock, Goal.PREPARED, other, generation=3, previous=OLD))
-    turn_until(host, lambda: other.id in host.releases.prepared())
+    host.turn_until(lambda: other.id in host.releases.prepared())
 
 
 @pytest.mark.parametrize("stage", [Stage.SWITCH, Stage.RESTART])
@@ -205,13 +195,13 @@ def test_an_agent_that_comes_back_before_the_restart_looks_again_whether_nobody_
     stage: Stage, *, begun: bool
 ) -> None:
     host = told_new()
-    turn_until(host, lambda: at(host, stage))
+    host.turn_until(lambda: at(host, stage))
     if begun:
         killed(host, stage, after=False)
     let_in_with_requests(host)
     host.agent()
     restarts = host.process.restarts
-    turn_until(host, lambda: not host.place.let_in)
+    host.turn_until(lambda: not host.place.let_in)
     host.turn()
     assert (host.place.let_in, host.process.restarts) == (False, restarts), "requests are under way"
     host.place.under_way = 0
@@ -221,7 +211,7 @@ def test_an_agent_that_comes_back_before_the_restart_looks_again_whether_nobody_
 
 def test_one_that_can_not_ask_its_balancer_when_it_comes_back_restarts_nothing_before_it_can() -> None:
     host = told_new()
-    turn_until(host, lambda: at(host, Stage.SWITCH))
+    host.turn_until(lambda: at(host, Stage.SWITCH))
     let_in_with_requests(host)
     host.place.reachable = False
     host.agent()
@@ -234,7 +224,7 @@ def test_one_that_can_not_ask_its_balancer_when_it_comes_back_restarts_nothing_b
 
 def test_one_whose_disk_lost_its_last_lines_does_not_restart_what_is_in_service_by_now() -> None:
     host = told_new()
-    turn_until(host, lambda: at(host, Stage.SWITCH))
+    host.turn_until(lambda: at(host, Stage.SWITCH))
     older = host.file.kept
     host.process.reachable = False
     assert host.settle().outcome is Outcome.FAILED
@@ -242,7 +232,7 @@ def test_one_whose_disk_lost_its_last_lines_does_not_restart_what_is_in_service_
     host.file.kept = older
     host.process.reachable, host.place.under_way = True, 1
     host.agent()
-    turn_until(host, lambda: not host.place.let_in)
+    host.turn_until(lambda: not host.place.let_in)
     assert host.running == OLD.id
     host.place.under_way = 0
     assert host.settle().outcome is Outcome.DONE
@@ -251,7 +241,7 @@ def test_one_whose_disk_lost_its_last_lines_does_not_restart_what_is_in_service_
 def test_what_was_restarted_before_the_agent_died_is_not_restarted_again_though_nobody_can_be_asked_at_first() -> None:
     host = told_new()
     host.sick.add(NEW.version)
-    turn_until(host, lambda: at(host, Stage.RESTART, Way.BACK))
+    host.turn_until(lambda: at(host, Stage.RESTART, Way.BACK))
     killed(host, Stage.RESTART, after=True)
     restarts = host.process.restarts
     host.process.reachable = False
@@ -267,12 +257,12 @@ def test_what_was_restarted_before_the_agent_died_is_not_restarted_again_though_
 def test_nor_when_its_balancer_can_not_be_asked_for_longer_than_that_is_waited_for(*, ordered: bool) -> None:
     host = told_new()
     host.sick.add(NEW.version)
-    turn_until(host, lambda: at(host, Stage.RESTART, Way.BACK))
+    host.turn_until(lambda: at(host, Stage.RESTART, Way.BACK))
     restarts = host.process.restarts
     killed(host, Stage.RESTART, after=ordered)
     host.place.reachable = False
     host.agent()
-    turn_until(host, lambda: at(host, Stage.DRAIN, Way.STRANDED))
+    host.turn_until(lambda: at(host, Stage.DRAIN, Way.STRANDED))
     host.place.reachable = True
     assert host.settle().outcome is Outcome.REVERTED
     assert (host.serves, host.process.restarts) == (OLD.id, restarts + 1)
@@ -280,11 +270,11 @@ def test_nor_when_its_balancer_can_not_be_asked_for_longer_than_that_is_waited_f
 
 def test_a_way_forward_that_turns_back_after_its_agent_died_in_the_restart_restarts_on_the_way_back() -> None:
     host = told_new()
-    turn_until(host, lambda: at(host, Stage.RESTART))
+    host.turn_until(lambda: at(host, Stage.RESTART))
     killed(host, Stage.RESTART, after=True)
     host.place.reachable = False
     host.agent()
-    turn_until(host, lambda: at(host, Stage.DRAIN, Way.BACK))
+    host.turn_until(lambda: at(host, Stage.DRAIN, Way.BACK))
     host.place.reachable = True
     assert host.settle().outcome is Outcome.REVERTED
     assert host.serves == OLD.id
@@ -292,7 +282,7 @@ def test_a_way_forward_that_turns_back_after_its_agent_died_in_the_restart_resta
 
 def test_an_agent_that_died_just_after_it_told_the_balancer_brings_the_host_back_once_that_can_be_asked() -> None:
     host = told_new()
-    turn_until(host, lambda: at(host, Stage.DRAIN))
+    host.turn_until(lambda: at(host, Stage.DRAIN))
     killed(host, Stage.DRAIN, after=True)
     assert not host.place.let_in
     host.place.reachable = False
@@ -307,10 +297,10 @@ def test_an_operators_drain_goes_on_when_the_agent_died_in_it() -> None:
     host = serving_old()
     host.place.under_way = 1
     host.runner.offer(assignment(host.clock, Goal.OUT, OLD, generation=2))
-    turn_until(host, lambda: at(host, Stage.WAIT_IDLE, Way.LEAVE))
+    host.turn_until(lambda: at(host, Stage.WAIT_IDLE, Way.LEAVE))
     host.place.forget()
     host.agent()
-    turn_until(host, lambda: not host.place.let_in)
+    host.turn_until(lambda: not host.place.let_in)
     host.place.under_way = 0
     assert host.settle().outcome is Outcome.DONE
     assert not host.place.let_in
@@ -319,13 +309,13 @@ def test_an_operators_drain_goes_on_when_the_agent_died_in_it() -> None:
 def test_a_balancer_that_never_obeys_keeps_no_host_between_two_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     host = told_new()
     host.sick.add(NEW.version)
-    turn_until(host, lambda: host.running == NEW.id)
+    host.turn_until(lambda: host.running == NEW.id)
     host.process.reachable = False
-    turn_until(host, lambda: at(host, Stage.SWITCH, Way.BACK))
+    host.turn_until(lambda: at(host, Stage.SWITCH, Way.BACK))
     monkeypatch.setattr(FakeBalancer, "take_out", lambda _self: None)
     host.place.forget()
     began = host.clock.now()
-    turn_until(host, lambda: at(host, Stage.DRAIN, Way.STRANDED))
+    host.turn_until(lambda: at(host, Stage.DRAIN, Way.STRANDED))
     bound = (MOST + 1) * (QUICK.idle_within + QUICK.of(Stage.SWITCH))
     assert host.clock.now() - began < bound
     assert host.runner.journal.outcome is Outcome.FAILED
@@ -349,37 +339,37 @@ def test_a_balancer_that_never_obeys_keeps_no_stranded_host_from_its_restart(mon
     monkeypatch.setattr(FakeBalancer, "take_out", lambda _self: None)
     slow_to_answer(host, monkeypatch)
     began = host.clock.now()
-    turn_until(host, lambda: host.running == OLD.id)
+    host.turn_until(lambda: host.running == OLD.id)
     assert host.clock.now() - began < (MOST + 2) * (QUICK.idle_within + 2 * HOLD_LOOK)
 
 
 def test_one_that_obeys_is_told_again_however_often_it_forgets_before_that_restart() -> None:
     host = told_new()
     host.sick.add(NEW.version)
-    turn_until(host, lambda: host.running == NEW.id)
+    host.turn_until(lambda: host.running == NEW.id)
     host.process.reachable = False
-    turn_until(host, lambda: at(host, Stage.SWITCH, Way.STRANDED))
+    host.turn_until(lambda: at(host, Stage.SWITCH, Way.STRANDED))
     for _ in range(2 * MOST):
         host.clock.sleep(HOLD_LOOK)
         let_in_with_requests(host)
-        turn_until(host, lambda: not host.place.let_in)
+        host.turn_until(lambda: not host.place.let_in)
         assert at(host, Stage.WAIT_IDLE, Way.STRANDED)
         host.place.under_way = 0
-        turn_until(host, lambda: at(host, Stage.SWITCH, Way.STRANDED))
+        host.turn_until(lambda: at(host, Stage.SWITCH, Way.STRANDED))
 
 
 def test_the_way_back_waits_for_requests_also_where_the_way_forward_has_waited_its_fill() -> None:
     host = told_new()
     host.sick.add(NEW.version)
-    turn_until(host, lambda: at(host, Stage.SWITCH))
+    host.turn_until(lambda: at(host, Stage.SWITCH))
     host.file.kept = replace(host.file.kept, attempt=replace(_attempt(host), let_in=MOST))
     host.agent()
-    turn_until(host, lambda: host.running == NEW.id)
+    host.turn_until(lambda: host.running == NEW.id)
     host.process.reachable = False
-    turn_until(host, lambda: at(host, Stage.SWITCH, Way.BACK))
+    host.turn_until(lambda: at(host, Stage.SWITCH, Way.BACK))
     host.clock.sleep(HOLD_LOOK)
     let_in_with_requests(host)
-    turn_until(host, lambda: not host.place.let_in)
+    host.turn_until(lambda: not host.place.let_in)
     host.process.reachable = True
     for _ in range(5):
         host.turn()
@@ -391,7 +381,7 @@ def test_a_hook_that_runs_while_the_app_is_held_out_does_not_keep_it_from_being_
 ) -> None:
     host = told_new()
     host.releases.hooks[NEW.version] = HookFiles(post_activate="post")
-    turn_until(host, lambda: at(host, Stage.POST_ACTIVATE))
+    host.turn_until(lambda: at(host, Stage.POST_ACTIVATE))
     host.clock.sleep(HOLD_LOOK)
     host.place.forget()
 
@@ -407,7 +397,7 @@ def test_a_hook_that_runs_while_the_app_is_held_out_does_not_keep_it_from_being_
 
 def test_a_journal_of_an_agent_that_did_not_note_these_is_still_read() -> None:
     host = told_new()
-    turn_until(host, lambda: at(host, Stage.WARM_UP))
+    host.turn_until(lambda: at(host, Stage.WARM_UP))
     kept = TypeAdapter(Journal)
     written = kept.dump_python(host.file.kept, mode="json")
     for name in ("perhaps_restarted", "let_in", "told"):

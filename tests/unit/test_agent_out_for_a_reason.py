@@ -15,9 +15,7 @@ QUICK = Limits(healthy_within=5.0, return_within=5.0, restart_within=5.0, idle_w
 
 def serving_old() -> FakeHost:
     host = FakeHost(limits=QUICK)
-    host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=1))
-    host.settle()
-    assert host.serves == OLD.id
+    host.serve_first(OLD)
     return host
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,14 +39,6 @@ def ask(host: FakeHost, generation: int = 3, restart_for: str = "r1", term: int 
     host.runner.offer(
         assignment(host.clock, Goal.SERVING, OLD, generation=generation, restart_for=restart_for, term=term)
     )
-
-
-def turn_until(host: FakeHost, seen: Callable[[], bool]) -> None:
-    for _ in range(5000):
-        if seen():
-            return
-        host.turn()
-    raise AssertionError(f"never seen; it is {host.runner.journal}")
 
 
 def at_stage(host: FakeHost, stage: Stage) -> bool:
@@ -146,7 +137,7 @@ def test_a_load_balancer_that_would_not_let_it_go_leaves_it_in_service_and_unres
 def test_a_rollout_that_ends_meanwhile_lets_it_come_to_its_end() -> None:
     host = serving_old()
     ask(host)
-    turn_until(host, lambda: at_stage(host, Stage.RESTART))
+    host.turn_until(lambda: at_stage(host, Stage.RESTART))
     host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=4))
     journal = host.settle()
     assert (journal.outcome, host.serves, host.restarted_into) == (Outcome.DONE, OLD.id, [OLD.id])
@@ -156,7 +147,7 @@ def test_a_rollout_that_ends_meanwhile_lets_it_come_to_its_end() -> None:
 def test_a_new_release_that_is_asked_for_meanwhile_is_taken(stage: Stage) -> None:
     host = serving_old()
     ask(host)
-    turn_until(host, lambda: at_stage(host, stage))
+    host.turn_until(lambda: at_stage(host, stage))
     host.runner.offer(assignment(host.clock, Goal.SERVING, NEW, generation=4, previous=OLD))
     assert host.settle().outcome is Outcome.DONE
     assert host.serves == NEW.id

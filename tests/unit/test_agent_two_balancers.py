@@ -18,9 +18,8 @@ QUICK = Limits(healthy_within=5.0, return_within=5.0, restart_within=5.0, idle_w
 
 def serving_old() -> TwoBalancers:
     host = TwoBalancers(limits=QUICK)
-    host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=1))
-    host.settle()
-    assert (host.serves, host.second.gets_requests) == (OLD.id, True)
+    host.serve_first(OLD)
+    assert host.second.gets_requests
     return host
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from noonday_agent.core.journal import Stage, Way
@@ -19,23 +17,13 @@ QUICK = Limits(healthy_within=5.0, return_within=5.0, restart_within=5.0, idle_w
 
 def serving_old(limits: Limits = QUICK) -> FakeHost:
     host = FakeHost(limits=limits)
-    host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=1))
-    host.settle()
-    assert host.serves == OLD.id
+    host.serve_first(OLD)
     return host
 
 
 def offer(host: FakeHost, goal: Goal, generation: int) -> None:
     release = OLD if goal is Goal.OUT else NEW
     host.runner.offer(assignment(host.clock, goal, release, generation=generation, previous=OLD))
-
-
-def turn_until(host: FakeHost, seen: Callable[[], bool]) -> None:
-    for _ in range(5000):
-        if seen():
-            return
-        host.turn()
-    raise AssertionError(f"never seen; it is {host.runner.journal}")
 
 
 def on_way(host: FakeHost, way: Way) -> bool:
@@ -50,10 +38,10 @@ def test_a_process_manager_that_goes_in_the_middle_is_waited_for_and_the_way_bac
     host = serving_old()
     offer(host, Goal.SERVING, 2)
     host.sick.add(NEW.version)
-    turn_until(host, lambda: host.running == NEW.id)
+    host.turn_until(lambda: host.running == NEW.id)
     host.process.reachable = False
     restarts = host.process.restarts
-    turn_until(host, lambda: on_way(host, Way.STRANDED))
+    host.turn_until(lambda: on_way(host, Way.STRANDED))
     journal = host.settle(within=60.0)
     assert (journal.outcome, journal.phase, host.serves) == (Outcome.FAILED, Phase.OUT, "")
     host.process.reachable = True
@@ -66,9 +54,9 @@ def test_a_balancer_that_goes_before_the_way_back_is_waited_for() -> None:
     host.releases.hooks[NEW.version] = HookFiles(post_return="back")
     host.bad_hooks.add("back")
     offer(host, Goal.SERVING, 2)
-    turn_until(host, lambda: at_stage(host, Stage.POST_RETURN))
+    host.turn_until(lambda: at_stage(host, Stage.POST_RETURN))
     host.place.reachable = False
-    turn_until(host, lambda: on_way(host, Way.STRANDED))
+    host.turn_until(lambda: on_way(host, Way.STRANDED))
     host.place.reachable = True
     assert host.settle().outcome is Outcome.REVERTED
     assert host.serves == OLD.id
@@ -91,7 +79,7 @@ def test_a_host_whose_balancer_would_not_have_it_back_after_a_drain_that_failed_
     host = serving_old(Limits(idle_within=2.0, return_within=5.0, on_busy="give-up"))
     host.place.under_way = 1
     offer(host, Goal.SERVING, 2)
-    turn_until(host, lambda: not host.place.let_in)
+    host.turn_until(lambda: not host.place.let_in)
     host.place.healthy = False
     host.settle(within=60.0)
     host.place.healthy, host.place.under_way = True, 0
@@ -103,21 +91,21 @@ def test_a_host_that_is_out_with_a_bad_release_goes_home_also_when_a_newer_assig
     host = serving_old()
     offer(host, Goal.SERVING, 2)
     host.sick.add(NEW.version)
-    turn_until(host, lambda: host.running == NEW.id)
+    host.turn_until(lambda: host.running == NEW.id)
     host.place.reachable = False
-    turn_until(host, lambda: on_way(host, Way.STRANDED))
+    host.turn_until(lambda: on_way(host, Way.STRANDED))
     host.runner.offer(assignment(host.clock, Goal.SERVING, OTHER, generation=3, previous=OLD))
     journal = host.settle(within=60.0)
     assert journal.outcome is Outcome.FAILED
     host.place.reachable = True
-    turn_until(host, lambda: host.serves == OLD.id)
+    host.turn_until(lambda: host.serves == OLD.id)
 
 
 @pytest.mark.parametrize("stage", [Stage.WARM_UP, Stage.CONFIRM])
 def test_a_wait_that_ran_out_while_the_agent_was_dead_is_waited_anew(stage: Stage) -> None:
     host = serving_old()
     offer(host, Goal.SERVING, 2)
-    turn_until(host, lambda: at_stage(host, stage))
+    host.turn_until(lambda: at_stage(host, stage))
     host.clock.sleep(100.0)
     host.agent()
     assert host.settle().outcome is Outcome.DONE
@@ -128,7 +116,7 @@ def test_an_app_that_answers_well_at_its_last_moment_is_not_turned_back() -> Non
     host = serving_old()
     host.sick.add(NEW.version)
     offer(host, Goal.SERVING, 2)
-    turn_until(host, lambda: host.runner.journal.phase is Phase.WARMING_UP)
+    host.turn_until(lambda: host.runner.journal.phase is Phase.WARMING_UP)
     host.clock.sleep(QUICK.healthy_within - 0.03)
     host.sick.clear()
     assert host.settle().outcome is Outcome.DONE
@@ -138,8 +126,8 @@ def test_a_stranded_host_looks_once_a_second_whatever_it_meets() -> None:
     host = serving_old()
     host.sick |= {OLD.version, NEW.version}
     offer(host, Goal.SERVING, 2)
-    turn_until(host, lambda: on_way(host, Way.STRANDED))
-    turn_until(host, lambda: at_stage(host, Stage.PROVE))
+    host.turn_until(lambda: on_way(host, Way.STRANDED))
+    host.turn_until(lambda: at_stage(host, Stage.PROVE))
     host.process._known = ()  # as after a change of the process manager's configuration
     saves, began = host.file.saves, host.clock.now()
     while host.clock.now() < began + 60.0:

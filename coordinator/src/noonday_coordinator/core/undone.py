@@ -37,13 +37,13 @@ def bring_again(state: State, view: View, rollout: Rollout, now: float) -> list[
 def canary_lost(state: State, view: View, rollout: Rollout, now: float) -> str:
     """Which hosts of the canary have another release again and can't be brought forward once more now, and why; empty
     where none has. What they do says nothing of the release."""
-    gone = [host for host in undone(state, rollout) if host in rollout.waves[0]]
-    if not gone:
+    gone = undone(state, rollout)
+    lost = [host for host in gone if host in rollout.waves[0]]
+    if not lost:
         return ""
-    why = others_out(state, view, rollout, gone[0], now) or suffers_everywhere(rollout, view)
-    why = why or ("there is no room" if heard(view, rollout, gone[0], now) else f"{gone[0]} is not heard")
-    said = _said(undone(state, rollout), gone)
-    return f"{said} and can't be brought to {rollout.release.version} once more: {why}"
+    why = others_out(state, view, rollout, lost[0], now) or suffers_everywhere(rollout, view)
+    why = why or ("there is no room" if heard(view, rollout, lost[0], now) else f"{lost[0]} is not heard")
+    return f"{_said(gone, lost)} and can't be brought to {rollout.release.version} once more: {why}"
 
 
 def left_undone(state: State, rollout: Rollout) -> str:

@@ -48,16 +48,15 @@ class Opinion:
 def opinion(session: RolloutSession, unit: Unit, caveats: Caveats) -> Opinion:
     """Of a unit that the new side has shown."""
     mark = caveats.of(unit.about)
-    found = session.nearest.of(unit.about) if not unit.about.known and unit.about.text else None
-    nearest = found[0] if found else None
+    nearest = nearest_of(session, unit)
     if mark is not None and (not unit.crosses or caveats.covers(mark, unit)):
         return Opinion(excuse="caveat", nearest=nearest, mark=mark)
     if not unit.crosses:
-        rare = _rare_but_new(session, unit) and not (found and reworded(session, unit, found[0]))
+        rare = _rare_but_new(session, unit) and not (nearest and reworded(session, unit, nearest))
         return Opinion(holds=rare or _nearly(session, unit), nearest=nearest)
     if rises_elsewhere(session, unit):
         return Opinion(holds=True, excuse="shared", nearest=nearest)
-    if found and reworded(session, unit, found[0]):
+    if nearest and reworded(session, unit, nearest):
         return Opinion(excuse="reworded", nearest=nearest)
     if session.twins.explain(unit, session.past, session.policy.least_new_errors):
         return Opinion(excuse="twin", nearest=nearest)
@@ -83,8 +82,19 @@ def _nearly(session: RolloutSession, unit: Unit) -> bool:
         return False
     if unit.log_e < log_threshold(unit.alpha) - math.log(_NEARLY) or unit.last_seen <= session.ends - PRESENT:
         return False
+    return not seen_elsewhere(session, unit)
+
+
+def nearest_of(session: RolloutSession, unit: Unit) -> Entry | None:
+    """The known record that a new one is most like, if it is like any."""
+    found = session.nearest.of(unit.about) if not unit.about.known and unit.about.text else None
+    return found[0] if found else None
+
+
+def seen_elsewhere(session: RolloutSession, unit: Unit) -> bool:
+    """Whether a twin's start or the old hosts show it as well."""
     explained = session.twins.explain(unit, session.past, session.policy.least_new_errors)
-    return not explained and not rises_elsewhere(session, unit)
+    return explained or rises_elsewhere(session, unit)
 
 
 def rises_elsewhere(session: RolloutSession, unit: Unit) -> bool:

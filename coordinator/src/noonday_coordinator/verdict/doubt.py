@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from noonday_coordinator.statistics.spending import band_of, log_threshold
-from noonday_coordinator.verdict.blame import rises_elsewhere
+from noonday_coordinator.verdict.blame import nearest_of, seen_elsewhere
 from noonday_coordinator.verdict.caveats import Caveats
 from noonday_coordinator.verdict.quiet import gone_quiet
 from noonday_coordinator.verdict.reworded import reworded
@@ -56,10 +56,10 @@ def _excused(session: RolloutSession, unit: Unit, caveats: Caveats) -> bool:
     mark = caveats.of(unit.about)
     if session.overrides.of(unit.about).ignored or (mark is not None and caveats.covers(mark, unit)):
         return True
-    if session.twins.explain(unit, session.past, session.policy.least_new_errors) or rises_elsewhere(session, unit):
+    if seen_elsewhere(session, unit):
         return True
-    found = session.nearest.of(unit.about) if not unit.about.known and unit.about.text else None
-    return found is not None and reworded(session, unit, found[0])
+    nearest = nearest_of(session, unit)
+    return nearest is not None and reworded(session, unit, nearest)
 
 
 def _quieter(session: RolloutSession, caveats: Caveats) -> Iterator[str]:
