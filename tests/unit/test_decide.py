@@ -433,6 +433,7 @@ def test_a_rollback_that_can_drain_nobody_ends_and_says_why() -> None:
     story.report("web-1", in_service=False)
     story.report("web-2", in_service=False)
     story.rollback()
+    story.passing(story.policy.unreachable_after)
     story.takes("web-2", in_service=False)
     story.takes("web-1", in_service=False)
     (ended,) = only(story.passing(story.policy.host_within), e.RolloutEnded)

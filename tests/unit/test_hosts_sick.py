@@ -30,6 +30,16 @@ def test_where_all_are_broken_a_good_release_may_still_go_out_one_by_one() -> No
     assert story.rollout.end is e.End.DONE
 
 
+def test_where_nobody_serves_a_second_one_goes_only_once_it_stays_out() -> None:
+    story = sick(Story(4, max_unavailable=2, canary=2, examine=0), "web-1", "web-2", "web-3", "web-4")
+    story.deploy()
+    for name in story.names:
+        story.takes(name, in_service=False)
+    assert story.moving() == ["web-1"], "web-2 may be back in a second, and then leave as the second one"
+    story.passing(story.policy.unreachable_after)
+    assert story.moving() == ["web-1", "web-2"]
+
+
 def test_the_sick_go_first_since_they_lose_nothing() -> None:
     story = sick(Story(4), "web-3")
     story.report("web-4", healthy=False)
@@ -54,6 +64,7 @@ def test_a_later_host_that_was_sick_before_is_left_out_and_named() -> None:
     story.deploy()
     for name in story.names:
         story.takes(name, in_service=name in ("web-1", "web-2"))
+    story.passing(story.policy.unreachable_after)
     assert story.rollout.waves[0] == ("web-3", "web-4")
     story.takes("web-3", healthy=True)
     story.takes("web-4", Outcome.REVERTED, in_service=True)

@@ -172,6 +172,8 @@ def test_a_host_that_may_be_about_to_leave_serves_until_then_so_it_needs_room_to
     story.report("web-4", in_service=False)
     story.rollback()
     assert story.rollout.waves[0] == ("web-4", "web-1")
+    assert story.moving() == [], "web-4 may be back in a second, and of its rack one may be out"
+    story.passing(story.policy.unreachable_after)
     assert story.moving() == ["web-4"], "web-1 serves, and of its rack one may be out"
     for name in story.names:
         if name != "web-4":

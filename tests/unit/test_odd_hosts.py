@@ -90,6 +90,8 @@ def test_one_that_is_out_anyway_does_not_wait_for_others() -> None:
     story.report("web-3", in_service=False)
     story.report("web-2", in_service=False)
     story.settle()
+    assert story.moving() == [], "it may be back in a second"
+    story.passing(story.policy.unreachable_after)
     story.takes("web-2", in_service=False)
     assert story.moving() == ["web-2"]
 

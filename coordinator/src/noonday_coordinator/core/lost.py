@@ -7,7 +7,7 @@ Such a host may come back at any moment and do what it was told last, so nothing
 from __future__ import annotations
 
 from noonday_coordinator.core.restored import is_stale
-from noonday_coordinator.core.room import BUSY, counted, heard, in_mid_step, in_the_way, limit_of
+from noonday_coordinator.core.room import BUSY, counted, heard, in_mid_step, in_the_way, limit_of, stays_out
 from noonday_coordinator.core.state import AppOnHost, HostState, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_shared.messages import Goal, Outcome
@@ -35,7 +35,7 @@ def valid_until(state: State, view: View, host: str, app: str, now: float, longe
         case _ if _would_change(on_host):
             # It served this already and lost it, as when its disk was put back. Others may have, at the same time.
             idle = state.active(app) is None and _may_return(state, view, rollout, host, now)
-            loses_nothing = heard(view, rollout, host, now) and _stays_out(rollout, on_host, now)
+            loses_nothing = heard(view, rollout, host, now) and stays_out(rollout, on_host, now)
             return now + min(longest, rollout.policy.unreachable_after) if idle or loses_nothing else now
         case _:
             return now + longest
@@ -81,7 +81,7 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
     well = {name for name in serving if on_hosts[name].serves_well}
     if not on_hosts[host].in_service:
         others = bool(well - {host}) or len(on_hosts) == 1
-        return (others and missing <= limit) or _stays_out(rollout, on_hosts[host], now)
+        return (others and missing <= limit) or stays_out(rollout, on_hosts[host], now)
     waiting = [
         name
         for name in rollout.members
@@ -113,12 +113,6 @@ def _stays_in(state: State, view: View, rollout: Rollout, host: str, now: float)
     on_host = enrolled.app(rollout.app)
     wanted = not enrolled.drained_by and state.goal_of(host, rollout.app) is not Goal.OUT
     return on_host.in_service and not _working(on_host) and wanted and heard(view, rollout, host, now)
-
-
-def _stays_out(rollout: Rollout, on_host: AppOnHost, now: float) -> bool:
-    """Whether a host is out, and no further, for so long that it won't be back by itself while it prepares. What else
-    it reports does not count: an app that keeps crashing reports that for ever."""
-    return not on_host.in_service and now >= on_host.stands_since + rollout.policy.unreachable_after
 
 
 def _would_change(on_host: AppOnHost) -> bool:

@@ -24,8 +24,8 @@ def limit_of(rollout: Rollout) -> int:
 
 
 def may_move(state: State, view: View, rollout: Rollout, waiting: Iterable[str], now: float) -> list[str]:
-    """Hosts that may be taken out now, in the given order. One that is out already costs no capacity, and one whose app
-    is not well serves nobody; one that is silent is waited for, since nobody knows when it would begin."""
+    """Hosts that may be taken out now, in the given order. One that stays out costs no capacity, and one whose app is
+    not well serves nobody; one that is silent is waited for, since nobody knows when it would begin."""
     limit, busy = limit_of(rollout), _busy(state, view, rollout, now)
     missing = set(out(state, view, rollout, now))
     well = _serving_well(state, view, rollout, now)
@@ -36,7 +36,7 @@ def may_move(state: State, view: View, rollout: Rollout, waiting: Iterable[str],
         others = missing - {host}  # one that is only about to leave serves until then, so it needs room as well
         room = len(others) < limit and _group_has_room(state, rollout, host, others)
         free = room and not _is_last(state, view, rollout, host, well, now)
-        if heard(view, rollout, host, now) and (free or not _in_service(state, rollout, host)):
+        if heard(view, rollout, host, now) and (free or _loses_nothing(state, rollout, host, chosen, now)):
             chosen.append(host)
             missing.add(host)
             well.discard(host)
@@ -180,6 +180,26 @@ def _is_last(state: State, view: View, rollout: Rollout, host: str, well: set[st
     if well - {host} or len(counted(state, rollout)) <= 1:
         return False
     return not (heard(view, rollout, host, now) and host in state.hosts and state.hosts[host].app(rollout.app).ill)
+
+
+def stays_out(rollout: Rollout, on_host: AppOnHost, now: float) -> bool:
+    """Whether a host is out, and no further, for so long that it won't be back by itself while it prepares. What else
+    it reports does not count: an app that keeps crashing reports that for ever."""
+    return not on_host.in_service and now >= on_host.stands_since + rollout.policy.unreachable_after
+
+
+def _loses_nothing(state: State, rollout: Rollout, host: str, chosen: list[str], now: float) -> bool:
+    """Whether nobody misses the host while it is moved: it never served, or it is out and stays so, which one that is
+    out for a second does not; or nobody serves, and nobody else is out because of us."""
+    enrolled = state.hosts.get(host)
+    if enrolled is None:
+        return True
+    on_host = enrolled.app(rollout.app)
+    if stays_out(rollout, on_host, now) or (on_host.report is not None and on_host.report.live is None):
+        return True
+    on_hosts = {name: state.hosts[name].app(rollout.app) for name in counted(state, rollout) if name in state.hosts}
+    nobody = all(one.report is not None and one.report.in_service is False for one in on_hosts.values())
+    return nobody and not any(name in chosen or in_mid_step(one) for name, one in on_hosts.items() if name != host)
 
 
 def _in_service(state: State, rollout: Rollout, host: str) -> bool:
