@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from simulation.clocks import LocalClock
@@ -24,6 +25,8 @@ class SimulatedBalancer:
         self.reachable = True
         self.hangs = 0.0
         self.lags = False
+        self.lagged_until = -math.inf
+        """When it last did what it had been told, by the world's clock."""
         self.busy_until = 0.0
         """When the last request that was let in ends, by the world's clock."""
         self.changed: Callable[[str], None] = lambda _kind: None
@@ -41,7 +44,7 @@ class SimulatedBalancer:
 
     @property
     def under_way(self) -> bool:
-        return self._clock.now() - self._clock.offset < self.busy_until
+        return self._world() < self.busy_until
 
     def in_service(self) -> bool:
         self.check()
@@ -79,6 +82,7 @@ class SimulatedBalancer:
 
     def stop_lagging(self) -> None:
         self.lags = False
+        self.lagged_until = self._world()
         self._apply()
 
     def forget(self) -> None:
@@ -88,6 +92,9 @@ class SimulatedBalancer:
     def adopt(self) -> None:
         """It lets the server in, as somebody else set it up."""
         self._told = self.let_in = True
+
+    def _world(self) -> float:
+        return self._clock.now() - self._clock.offset
 
     def _tell(self, *, let_in: bool) -> None:
         self._told = let_in

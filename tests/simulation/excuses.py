@@ -54,6 +54,7 @@ class Excuses:
         return assignment is not None and (host.name, *assignment.order[:2]) in self._foreign
 
     def excused(self, host: SimulatedHost) -> bool:
+        now = self._clock.now()
         if host.place.lags:
             self.excuse(host)
-        return self._until.get(host.name, 0.0) > self._clock.now()
+        return now < max(self._until.get(host.name, 0.0), host.place.lagged_until + MEND)
