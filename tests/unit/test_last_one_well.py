@@ -143,6 +143,29 @@ def test_the_way_back_leaves_an_ill_host_where_it_is_while_nobody_else_is_in_ser
     assert story.moving() == ["web-1"]
 
 
+def test_an_ill_canary_goes_back_though_the_agent_of_the_only_other_host_is_silent() -> None:
+    story = Story(2)
+    story.deploy()
+    story.all_take()
+    story.takes("web-1", healthy=True)
+    story.passing(story.policy.unreachable_after + 1, silent=["web-2"])
+    story.report("web-1", healthy=False)
+    story.judge("roll back", "health check failing for 4 s on web-1")
+    story.settle()
+    assert story.moving() == ["web-1"]
+
+
+def test_a_well_canary_does_not_go_back_while_the_only_other_host_is_silent() -> None:
+    story = Story(2)
+    story.deploy()
+    story.all_take()
+    story.takes("web-1", healthy=True)
+    story.passing(story.policy.unreachable_after + 1, silent=["web-2"])
+    story.judge("roll back", "an error that is new with 1.1.0")
+    story.settle()
+    assert story.moving() == []
+
+
 def test_that_does_not_last_for_ever_but_ends_by_name() -> None:
     (ended,) = only(alone_and_ill().passing(100.0), e.RolloutEnded)
     assert "web-1 is the last host in service, so it keeps 1.1.0" in ended.reason

@@ -46,12 +46,13 @@ def may_move(state: State, view: View, rollout: Rollout, waiting: Iterable[str],
 
 def may_go_back(state: State, view: View, rollout: Rollout, touched: Iterable[str], now: float) -> list[str]:
     """As `may_move` for the way back: hosts that are out for reasons of their own don't keep a bad release in service,
-    but the last host that serves well stays there, and where none does, the last one in service."""
+    but the last host that serves well stays there, and where none does, the last one in service. For an ill one it is
+    enough that another serves as far as its last word goes: that its agent is silent does not mean that it is out."""
     limit = limit_of(rollout)
     busy = set(rollout.in_state(*BUSY))
     count = _busy(state, view, rollout, now)
     well = _serving_well(state, view, rollout, now)
-    there = {host for host in counted(state, rollout) if serves(state, view, rollout, host, now)}
+    there = {host for host in counted(state, rollout) if _may_serve(state, view, rollout, host, now)}
     chosen: list[str] = []
     for host in touched:
         # One that is silent may serve all the same, and take the word up at any moment.
@@ -91,6 +92,15 @@ def serves(state: State, view: View, rollout: Rollout, host: str, now: float) ->
     leaves = (in_flight(on_host) or _is_told(on_host)) and not _stays(view, rollout, on_host, now)
     leaves = leaves or twin.may_leave(view, on_host, rollout, now)
     return on_host.in_service and heard(view, rollout, host, now) and not leaves
+
+
+def _may_serve(state: State, view: View, rollout: Rollout, host: str, now: float) -> bool:
+    """Whether it serves; of a silent one, whether it did by its last word and has been told nothing else since."""
+    if heard(view, rollout, host, now) or host not in state.hosts:
+        return serves(state, view, rollout, host, now)
+    on_host, member = state.hosts[host].app(rollout.app), rollout.hosts.get(host)
+    leaves = (member is not None and member.state in BUSY) or in_flight(on_host) or _is_told(on_host)
+    return on_host.in_service and not leaves
 
 
 def in_mid_step(on_host: AppOnHost) -> bool:
