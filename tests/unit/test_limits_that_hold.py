@@ -8,11 +8,12 @@ import pytest
 from pydantic import ValidationError
 
 from noonday_coordinator.api.waiting import waiting_for
+from noonday_coordinator.core import commands as c
 from noonday_coordinator.core import events as e
 from noonday_coordinator.core.plan import plan_deploy
 from noonday_coordinator.core.state import HostState
 from noonday_shared.errors import BadInput
-from noonday_shared.messages import Outcome
+from noonday_shared.messages import Outcome, Phase
 from support.story import NEW, OLD, Story, only, policy
 
 
@@ -196,3 +197,26 @@ def test_the_sickest_group_goes_first() -> None:
     story.report("web-5", in_service=False)
     plan = plan_deploy(story.state, story.view, story.policy, NEW.version, now=story.now)
     assert plan.waves == (("web-5",), ("web-2",), ("web-1", "web-4"), ("web-3",))
+
+
+def abort_after_three(story: Story, **fourth: Any) -> None:
+    """Three canaries serve the new release, and the fourth host reports this; then a person aborts it."""
+    story.deploy()
+    story.all_take()
+    for name in ("web-1", "web-2", "web-3"):
+        story.takes(name)
+    story.report("web-4", in_service=False, **fourth)
+    story.ask(c.Abort("web"))
+    story.settle()
+
+
+def test_a_host_still_on_its_way_back_from_an_earlier_rollout_takes_room_of_the_way_back() -> None:
+    story = Story(5, canary=3, max_unavailable=2)
+    abort_after_three(story)
+    assert story.moving() == ["web-2", "web-3"]
+    story = Story(5, canary=3, max_unavailable=2)
+    abort_after_three(story, phase=Phase.WARMING_UP)
+    assert story.moving() == ["web-3"]
+    story.report("web-4", in_service=True, phase=Phase.SETTLED)
+    story.settle()
+    assert story.moving() == ["web-2", "web-3"]

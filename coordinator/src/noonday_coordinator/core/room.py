@@ -49,20 +49,25 @@ def may_go_back(state: State, view: View, rollout: Rollout, touched: Iterable[st
     but the last host that serves well stays there, and where none does, the last one in service. For an ill one it is
     enough that another serves as far as its last word goes: that its agent is silent does not mean that it is out."""
     limit = limit_of(rollout)
+    turning = _turning_back(state, view, rollout, now)
     busy = set(rollout.in_state(*BUSY))
     count = _busy(state, view, rollout, now)
     well = _serving_well(state, view, rollout, now)
     there = {host for host in counted(state, rollout) if _may_serve(state, view, rollout, host, now)}
     chosen: list[str] = []
     for host in touched:
-        # One that is silent may serve all the same, and take the word up at any moment.
-        may_serve = _in_service(state, rollout, host)
+        # One that is silent may serve all the same, and take the word up at any moment; one that is out for a second is
+        # back before it is drained.
+        gone = host not in state.hosts or stays_out(rollout, state.hosts[host].app(rollout.app), now)
         others = there - {host} or len(counted(state, rollout)) <= 1
         alone = not others or _is_last(state, view, rollout, host, well, now)
-        if count < limit and (not may_serve or (not alone and _group_has_room(state, rollout, host, busy))):
+        away = busy | (turning - {host})
+        room = count + len(turning - {host}) < limit
+        if room and (gone or (not alone and _group_has_room(state, rollout, host, away))):
             chosen.append(host)
             well.discard(host)
             there.discard(host)
+            turning.discard(host)
             busy.add(host)
             count += 1
     return chosen
@@ -85,8 +90,8 @@ def counted(state: State, rollout: Rollout) -> tuple[str, ...]:
 
 def serves(state: State, view: View, rollout: Rollout, host: str, now: float) -> bool:
     """Whether the host is known to be in service and stays there: not on its way out, and heard of lately."""
-    enrolled, member = state.hosts.get(host), rollout.hosts.get(host)
-    if enrolled is None or (member is not None and member.state in BUSY):
+    enrolled = state.hosts.get(host)
+    if enrolled is None or _is_busy(rollout, host):
         return False
     on_host = enrolled.app(rollout.app)
     leaves = (in_flight(on_host) or _is_told(on_host)) and not _stays(view, rollout, on_host, now)
@@ -98,16 +103,27 @@ def _may_serve(state: State, view: View, rollout: Rollout, host: str, now: float
     """Whether it serves; of a silent one, whether it did by its last word and has been told nothing else since."""
     if heard(view, rollout, host, now) or host not in state.hosts:
         return serves(state, view, rollout, host, now)
-    on_host, member = state.hosts[host].app(rollout.app), rollout.hosts.get(host)
-    leaves = (member is not None and member.state in BUSY) or in_flight(on_host) or _is_told(on_host)
+    on_host = state.hosts[host].app(rollout.app)
+    leaves = _is_busy(rollout, host) or in_flight(on_host) or _is_told(on_host)
     return on_host.in_service and not leaves
 
 
 def in_mid_step(on_host: AppOnHost) -> bool:
     """Whether it may be out because of us, by its last order or by its last word, so that it must not be left out."""
+    return _is_out_by_us(on_host) or in_flight(on_host)
+
+
+def _is_out_by_us(on_host: AppOnHost) -> bool:
     report = on_host.report
-    begun = report is not None and report.in_service is False and report.phase in _OUT_FOR_A_STEP
-    return begun or in_flight(on_host)
+    return report is not None and report.in_service is False and report.phase in _OUT_FOR_A_STEP
+
+
+def _turning_back(state: State, view: View, rollout: Rollout, now: float) -> set[str]:
+    """Hosts that are out because of what an earlier rollout told them, and on their way in again."""
+    renewed = twin.told(state, rollout)  # it counts as busy
+    idle = (name for name in counted(state, rollout) if not _is_busy(rollout, name) and name != renewed)
+    on_hosts = {name: state.hosts[name].app(rollout.app) for name in idle if name in state.hosts}
+    return {name for name, one in on_hosts.items() if heard(view, rollout, name, now) and _is_out_by_us(one)}
 
 
 def in_flight(on_host: AppOnHost) -> bool:
@@ -212,10 +228,6 @@ def _loses_nothing(state: State, rollout: Rollout, host: str, chosen: list[str],
     return nobody and not any(name in chosen or in_mid_step(one) for name, one in on_hosts.items() if name != host)
 
 
-def _in_service(state: State, rollout: Rollout, host: str) -> bool:
-    return host in state.hosts and state.hosts[host].app(rollout.app).in_service
-
-
 def _group_has_room(state: State, rollout: Rollout, host: str, missing: Iterable[str]) -> bool:
     """Whether the host's group may lose one more."""
     label = rollout.policy.group_by
@@ -229,6 +241,11 @@ def _group_has_room(state: State, rollout: Rollout, host: str, missing: Iterable
 def group_of(state: State, host: str, label: str) -> str:
     enrolled = state.hosts.get(host)
     return enrolled.labels.get(label, "") if enrolled else ""
+
+
+def _is_busy(rollout: Rollout, host: str) -> bool:
+    member = rollout.hosts.get(host)
+    return member is not None and member.state in BUSY
 
 
 def _busy(state: State, view: View, rollout: Rollout, now: float) -> int:
