@@ -220,3 +220,11 @@ def test_a_host_still_on_its_way_back_from_an_earlier_rollout_takes_room_of_the_
     story.report("web-4", in_service=True, phase=Phase.SETTLED)
     story.settle()
     assert story.moving() == ["web-2", "web-3"]
+
+
+def test_where_that_host_takes_all_the_room_and_never_comes_back_the_end_names_it() -> None:
+    story = Story(5, canary=3)
+    abort_after_three(story, phase=Phase.WARMING_UP)
+    assert story.moving() == []
+    (ended,) = only(story.passing(story.policy.host_within), e.RolloutEnded)
+    assert "web-4 did not come back from what an earlier rollout began, so web-3 keeps 1.1.0" in ended.reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 from noonday_coordinator.core import twin
 from noonday_coordinator.core.assign import assign, move_on
 from noonday_coordinator.core.events import End, Event, HostJudged, RolloutEnded
-from noonday_coordinator.core.room import heard, may_go_back
+from noonday_coordinator.core.room import heard, may_go_back, turning_back
 from noonday_coordinator.core.state import TOUCHED, HostState, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_shared.messages import Goal
@@ -69,10 +69,16 @@ def _stuck(
             for host in silent
         )
         return [*told, *judged]
-    ill = touched[0] in state.hosts and state.hosts[touched[0]].app(rollout.app).ill
-    last = f"{touched[0]} is the last host {'in service' if ill else 'that serves well'}"
-    last = f"{last}, so it keeps {rollout.release}: mend the others"
-    return [RolloutEnded(rollout.id, End.FAILED, f"{rollout.reason} {last}")]
+    why = _in_the_way(state, view, rollout, touched[0], now)
+    return [RolloutEnded(rollout.id, End.FAILED, f"{rollout.reason} {why} keeps {rollout.release}: mend the others")]
+
+
+def _in_the_way(state: State, view: View, rollout: Rollout, host: str, now: float) -> str:
+    turning = turning_back(state, view, rollout, now) - {host}
+    if turning:
+        return f"{', '.join(sorted(turning))} did not come back from what an earlier rollout began, so {host}"
+    ill = host in state.hosts and state.hosts[host].app(rollout.app).ill
+    return f"{host} is the last host {'in service' if ill else 'that serves well'}, so it"
 
 
 def _ended(rollout: Rollout) -> RolloutEnded:

@@ -49,7 +49,7 @@ def may_go_back(state: State, view: View, rollout: Rollout, touched: Iterable[st
     but the last host that serves well stays there, and where none does, the last one in service. For an ill one it is
     enough that another serves as far as its last word goes: that its agent is silent does not mean that it is out."""
     limit = limit_of(rollout)
-    turning = _turning_back(state, view, rollout, now)
+    turning = turning_back(state, view, rollout, now)
     busy = set(rollout.in_state(*BUSY))
     count = _busy(state, view, rollout, now)
     well = _serving_well(state, view, rollout, now)
@@ -118,7 +118,7 @@ def _is_out_by_us(on_host: AppOnHost) -> bool:
     return report is not None and report.in_service is False and report.phase in _OUT_FOR_A_STEP
 
 
-def _turning_back(state: State, view: View, rollout: Rollout, now: float) -> set[str]:
+def turning_back(state: State, view: View, rollout: Rollout, now: float) -> set[str]:
     """Hosts that are out because of what an earlier rollout told them, and on their way in again."""
     renewed = twin.told(state, rollout)  # it counts as busy
     idle = (name for name in counted(state, rollout) if not _is_busy(rollout, name) and name != renewed)
