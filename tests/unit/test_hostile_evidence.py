@@ -138,7 +138,7 @@ def test_the_windows_tell_why_a_host_is_missing(world: World) -> None:
     world.tells("web-2", requests=7)
     world.tells(requests=-1)
     world.counted()
-    window = world.windows.between("web", 0.0, world.clock.now())[-1]
+    *_, window = world.windows.between("web", 0.0, world.clock.now())
     assert "web-1" in window.refused["web-1"]
 
 

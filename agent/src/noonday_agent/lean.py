@@ -6,6 +6,8 @@ import gc
 import sys
 from types import ModuleType
 
+from noonday_shared.memory import make_room_for_names
+
 _ADAPTER = "pika.adapters.asyncio_connection"
 
 
@@ -17,6 +19,7 @@ def skip_asyncio() -> None:
 
 def keep_lean() -> None:
     """After everything was imported: what that left behind makes room, and is not looked through again and again."""
+    make_room_for_names()
     gc.collect()
     gc.freeze()
 

@@ -25,7 +25,7 @@ from noonday_shared.bus.rabbit import RabbitBus
 from noonday_shared.clock import SystemClock
 from noonday_shared.errors import Permanent
 from noonday_shared.keys import SigningKey
-from noonday_shared.memory import give_memory_back
+from noonday_shared.memory import give_memory_back, make_room_for_names
 
 if TYPE_CHECKING:
     import uvicorn
@@ -51,6 +51,7 @@ def serve(path: Path) -> None:
         context = _wire(config, log, stack)
         server = stop.server = _server(context)
         server.should_exit = stop.asked
+        make_room_for_names()
         _log.info("Noonday %s in term %s listens on %s.", VERSION, context.engine.state.term, config.http.listen)
         server.run(sockets=[listener])
     _log.info("Stopped. Hosts go on as they are; what was under way goes on with the next start.")

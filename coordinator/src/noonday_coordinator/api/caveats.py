@@ -154,7 +154,7 @@ def _of_finding(context: Context, app: str, finding: Finding, entries: Mapping[s
 
 def _rate_lately(context: Context, app: str, key: str) -> tuple[float, Per]:
     now = context.clock.now()
-    windows = context.windows.between(app, now - LATELY, now)
+    windows = tuple(context.windows.between(app, now - LATELY, now))
     hosts = [seen for window in windows for seen in window.hosts.values()]
     episodes = sum(seen.counts.get(key, (0, 0))[1] for seen in hosts)
     seconds = sum(seen.seconds for seen in hosts)

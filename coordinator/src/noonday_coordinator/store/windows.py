@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,10 +117,11 @@ class WindowStore:
     def apps(self) -> list[str]:
         return [app for (app,) in self._all("SELECT DISTINCT app FROM bases ORDER BY app", ())]
 
-    def between(self, app: str, since: float, until: float) -> tuple[Window, ...]:
-        """Windows that ended after `since` and not after `until`, oldest first."""
+    def between(self, app: str, since: float, until: float) -> Iterator[Window]:
+        """Windows that ended after `since` and not after `until`, oldest first; unpacked one by one, since those of
+        hours are ten times as large as what is made of them."""
         where = "SELECT body FROM windows WHERE app = ? AND ends > ? AND ends <= ? ORDER BY number"
-        return tuple(_WINDOW.unpack(body) for (body,) in self._all(where, (app, since, until)))
+        return (_WINDOW.unpack(body) for (body,) in self._all(where, (app, since, until)))
 
     def of_rollout(self, rollout: str) -> tuple[Window, ...]:
         """All windows of a rollout, oldest first; none when it is too old."""
