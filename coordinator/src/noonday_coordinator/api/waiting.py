@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from noonday_coordinator.core.events import Stage
 from noonday_coordinator.core.examine import NOTHING, doubted_until, enough, last_instant, suffers_everywhere
-from noonday_coordinator.core.room import held_up
+from noonday_coordinator.core.going_back import kept_since, still_to_go
+from noonday_coordinator.core.room import held_up, soon_out
 from noonday_coordinator.core.state import HostState, Rollout, State
 from noonday_coordinator.core.undone import canary_lost
 from noonday_coordinator.core.view import View
@@ -32,9 +35,25 @@ def waiting_for(rollout: Rollout, state: State, view: View, now: float) -> str:
             return f"A person's yes: noonday promote {rollout.app}; or no: noonday rollback {rollout.app}."
         case Stage.ROLLING_BACK:
             back = rollout.in_state(HostState.GOING_BACK) or rollout.in_state(HostState.WORKING)
+            still = still_to_go(state, rollout)
+            if not back and still:
+                return _kept(rollout, state, view, still, now)
             return f"{_hosts(rollout, state, view, back, now)} to go back to {rollout.previous or 'what it served'}."
         case _:
             return _rolling(rollout, state, view, now)
+
+
+def _kept(rollout: Rollout, state: State, view: View, hosts: list[str], now: float) -> str:
+    left = _left(rollout.last_move + rollout.policy.host_within, now)
+    why = kept_since(state, view, rollout, hosts[0], now)
+    soon = _soon(rollout, state, view, hosts, now)
+    return f"Room on the way back: {why} keeps {rollout.release} (noonday hosts){soon}{left}, then it ends."
+
+
+def _soon(rollout: Rollout, state: State, view: View, hosts: Iterable[str], now: float) -> str:
+    """Who goes without room, and when, as what is added to what is in the way."""
+    name, at = soon_out(state, view, rollout, hosts, now)
+    return f"; {name} is out and goes once it stays so{_left(at, now)}" if name else ""
 
 
 def _rolling(rollout: Rollout, state: State, view: View, now: float) -> str:
@@ -51,7 +70,8 @@ def _rolling(rollout: Rollout, state: State, view: View, now: float) -> str:
     last = max(rollout.stage_since, *(member.since for member in rollout.hosts.values()))
     asks = "a person is asked" if rollout.kind == "deploy" else "it ends"
     left = _left(last + rollout.policy.host_within, now)
-    return f"Room to drain the next host: {why} (noonday hosts){left}, then {asks}."
+    soon = _soon(rollout, state, view, rollout.in_state(HostState.PREPARED), now)
+    return f"Room to drain the next host: {why} (noonday hosts){soon}{left}, then {asks}."
 
 
 def _canary(rollout: Rollout, lost: str, now: float) -> str:

@@ -116,7 +116,10 @@ def _reported(on_host: AppOnHost, record: e.Record, event: e.HostReported) -> Ap
 
 
 def _stands(report: e.Report | None) -> tuple[bool, Phase, int] | None:
-    return None if report is None else (report.in_service is True, report.phase, report.boot)
+    if report is None:
+        return None
+    phase = Phase.SETTLED if report.phase is Phase.PREPARING else report.phase
+    return (report.in_service is True, phase, report.boot)
 
 
 def _app_event(

@@ -14,7 +14,7 @@ from noonday_shared.names import ReleaseRef
 
 def go_back(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
     """Bring the touched hosts back, or end the rollout when all are."""
-    touched = [host for host in reversed(rollout.members) if _must_go(state, rollout, host)]
+    touched = still_to_go(state, rollout)
     under_way = rollout.in_state(HostState.GOING_BACK) or twin.under_way(state, view, rollout, now)
     if not touched:
         return [] if under_way else [_ended(rollout)]
@@ -28,6 +28,11 @@ def go_back(state: State, view: View, rollout: Rollout, now: float) -> list[Even
     if chosen:
         return move_on(state, rollout, chosen, rollout.previous, HostState.GOING_BACK)
     return [] if under_way else _stuck(state, view, rollout, rollout.previous, touched, now)
+
+
+def still_to_go(state: State, rollout: Rollout) -> list[str]:
+    """Hosts that were not told to go back yet, newest first."""
+    return [host for host in reversed(rollout.members) if _must_go(state, rollout, host)]
 
 
 def _must_go(state: State, rollout: Rollout, host: str) -> bool:
@@ -69,11 +74,12 @@ def _stuck(
             for host in silent
         )
         return [*told, *judged]
-    why = _in_the_way(state, view, rollout, touched[0], now)
+    why = kept_since(state, view, rollout, touched[0], now)
     return [RolloutEnded(rollout.id, End.FAILED, f"{rollout.reason} {why} keeps {rollout.release}: mend the others")]
 
 
-def _in_the_way(state: State, view: View, rollout: Rollout, host: str, now: float) -> str:
+def kept_since(state: State, view: View, rollout: Rollout, host: str, now: float) -> str:
+    """Why a host can't go back, as the beginning of a sentence: it keeps what it has."""
     turning = turning_back(state, view, rollout, now) - {host}
     if turning:
         return f"{', '.join(sorted(turning))} did not come back from what an earlier rollout began, so {host}"

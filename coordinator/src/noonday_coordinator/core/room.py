@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from noonday_coordinator.core import twin
 from noonday_coordinator.core.absorb import settled
-from noonday_coordinator.core.policy import share_of
+from noonday_coordinator.core.policy import Policy, share_of
 from noonday_coordinator.core.state import AppOnHost, HostState, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_shared.messages import Goal, Phase
@@ -56,9 +56,9 @@ def may_go_back(state: State, view: View, rollout: Rollout, touched: Iterable[st
     there = {host for host in counted(state, rollout) if _may_serve(state, view, rollout, host, now)}
     chosen: list[str] = []
     for host in touched:
-        # One that is silent may serve all the same, and take the word up at any moment; one that is out for a second is
-        # back before it is drained.
+        # One that is silent may serve all the same, and take the word up at any moment.
         gone = host not in state.hosts or stays_out(rollout, state.hosts[host].app(rollout.app), now)
+        gone = gone or (heard(view, rollout, host, now) and _loses_nothing(state, rollout, host, chosen, now))
         others = there - {host} or len(counted(state, rollout)) <= 1
         alone = not others or _is_last(state, view, rollout, host, well, now)
         away = busy | (turning - {host})
@@ -120,9 +120,10 @@ def _is_out_by_us(on_host: AppOnHost) -> bool:
 
 def turning_back(state: State, view: View, rollout: Rollout, now: float) -> set[str]:
     """Hosts that are out because of what an earlier rollout told them, and on their way in again."""
-    renewed = twin.told(state, rollout)  # it counts as busy
+    renewed = twin.told(state, rollout) if twin.under_way(state, view, rollout, now) else ""  # it counts as busy
     idle = (name for name in counted(state, rollout) if not _is_busy(rollout, name) and name != renewed)
-    on_hosts = {name: state.hosts[name].app(rollout.app) for name in idle if name in state.hosts}
+    known = set(state.hosts) - set(rollout.in_state(HostState.LOST))  # those were given up on, and hold up nobody
+    on_hosts = {name: state.hosts[name].app(rollout.app) for name in idle if name in known}
     return {name for name, one in on_hosts.items() if heard(view, rollout, name, now) and _is_out_by_us(one)}
 
 
@@ -211,7 +212,22 @@ def _is_last(state: State, view: View, rollout: Rollout, host: str, well: set[st
 def stays_out(rollout: Rollout, on_host: AppOnHost, now: float) -> bool:
     """Whether a host is out, and no further, for so long that it won't be back by itself while it prepares. What else
     it reports does not count: an app that keeps crashing reports that for ever."""
-    return not on_host.in_service and now >= on_host.stands_since + rollout.policy.unreachable_after
+    return not on_host.in_service and now >= on_host.stands_since + must_stay_out(rollout.policy)
+
+
+def must_stay_out(policy: Policy) -> float:
+    """Seconds after which one that is out counts as one that stays so; never as long as a host may take."""
+    return min(policy.unreachable_after, policy.host_within / 2)
+
+
+def soon_out(state: State, view: View, rollout: Rollout, hosts: Iterable[str], now: float) -> tuple[str, float]:
+    """Of hosts that are heard, out, and do not count as staying so yet, the first that will, and when; else no name."""
+    known = (host for host in hosts if host in state.hosts and heard(view, rollout, host, now))
+    on_hosts = {host: state.hosts[host].app(rollout.app) for host in known}
+    found = {name: one.stands_since for name, one in on_hosts.items() if not one.in_service}
+    first = min(found, key=lambda name: found[name], default="")
+    until = found.get(first, now) + must_stay_out(rollout.policy)
+    return (first, until) if now < until else ("", now)
 
 
 def _loses_nothing(state: State, rollout: Rollout, host: str, chosen: list[str], now: float) -> bool:
@@ -221,7 +237,10 @@ def _loses_nothing(state: State, rollout: Rollout, host: str, chosen: list[str],
     if enrolled is None:
         return True
     on_host = enrolled.app(rollout.app)
-    if stays_out(rollout, on_host, now) or (on_host.report is not None and on_host.report.live is None):
+    if on_host.in_service:
+        return False
+    report = on_host.report
+    if stays_out(rollout, on_host, now) or (report is not None and not report.live and report.healthy is not True):
         return True
     on_hosts = {name: state.hosts[name].app(rollout.app) for name in counted(state, rollout) if name in state.hosts}
     nobody = all(one.report is not None and one.report.in_service is False for one in on_hosts.values())
