@@ -317,7 +317,8 @@ class World:
                 continue  # it came new to releases that are never well there, and has no other
             if not host.serves_well:
                 raise Broken(f"at the end {name} does not serve: {host.running} well={host.well} {host.place.state()}")
-            if on_host.report is not None and host.boot < on_host.report.boot:
+            heard = self.coordinator.engine.snapshots.get(name)
+            if heard is not None and host.boot < heard.boot:
                 continue  # it forgot a start at which its clock was ahead, so it is taken for an earlier agent
             if not on_host.in_service or on_host.report is None:
                 raise Broken(f"at the end {name} serves, and the coordinator does not know")

@@ -94,7 +94,7 @@ TESTS = {
     "for room to drain the next host": "test_who_can_not_drain_for_a_hosts_whole_time_asks_a_person",
     "for room to tell a host again that was given up on, or lost what it served": "test_one_that_was_given_up_on_waits",
     "for silence of a host to mean something": "test_a_silent_host_does_not_count_as_in_service",
-    "for a host that is out to have stayed out, before it is moved though others are out": "test_one_that_is_out_anyway",
+    "for a host that is out to have stayed out, before it is moved though others are out": "test_one_that_is_out",
     "for a failing health check to pass": "test_a_host_that_fails_its_health_check_is_held_against_the_release",
     "for the examine": "test_what_is_left_of_an_examine_is_the_same_after_a_pause",
     "for more requests, or for a hold to pass": "test_too_few_requests_ask_a_person_at_the_longest_instant",

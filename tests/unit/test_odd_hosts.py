@@ -58,6 +58,15 @@ def test_nobody_is_brought_home_while_the_coordinator_is_cut_off_from_the_broker
     assert story.settle()
 
 
+def test_it_is_told_what_it_serves_so_that_it_finds_its_way_back_also_without_its_memory() -> None:
+    story = missed()
+    story.passing(1.0)
+    story.takes("web-2")
+    assert story.moving() == ["web-2"]
+    told = story.assigned("web-2")
+    assert (told.release, told.previous) == (story.rollout.release, OLD)
+
+
 def test_it_waits_while_another_host_is_out() -> None:
     story = missed()
     story.report("web-3", in_service=False)

@@ -133,3 +133,19 @@ def test_a_twin_that_is_late_takes_room_of_the_way_back() -> None:
     story.ask(c.Abort("web"))
     story.settle()
     assert len(story.moving()) == 1, "two may be out, and the twin is"
+
+
+def test_one_whose_balancer_can_t_be_asked_may_serve_so_it_does_not_count_as_out_however_long_that_lasts() -> None:
+    story = Story(4, examine=0)
+    story.report("web-1", in_service=None)
+    story.passing(100.0)
+    story.report("web-3", in_service=False)
+    story.deploy()
+    places = {"web-1": None, "web-2": True, "web-3": False, "web-4": True}
+    for name in story.names:
+        story.takes(name, in_service=places[name])
+    story.passing(story.policy.unreachable_after)
+    assert story.moving() == [], "web-3 is out, and web-1 may be in"
+    story.report("web-1", in_service=False)
+    story.passing(story.policy.unreachable_after)
+    assert story.moving() == ["web-1"]

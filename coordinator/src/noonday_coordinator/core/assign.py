@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from noonday_coordinator.core.events import Assigned, Event, HostJudged
 from noonday_coordinator.core.state import HostState, Rollout, State
@@ -20,7 +21,7 @@ def assign(
     previous: ReleaseRef | None,
     restart_for: str = "",
     again: bool = False,
-) -> list[Event]:
+) -> list[Assigned]:
     """One assignment for each of `hosts`, numbered on from the greatest generation."""
     deadline = rollout.policy.prepare_within if goal is Goal.PREPARED else rollout.policy.host_within
     return [
@@ -43,11 +44,22 @@ def assign(
 
 def move_on(state: State, rollout: Rollout, hosts: list[str], release: ReleaseRef, to: HostState) -> list[Event]:
     """The hosts begin to serve `release`, as `to` says: working on the new one, or going back."""
-    other = rollout.previous if release == rollout.release else None
-    assigned = assign(state, rollout, hosts, Goal.SERVING, release, previous=other)
+    assigned = [
+        replace(one, previous=_other(state, rollout, one.host, release))
+        for one in assign(state, rollout, hosts, Goal.SERVING, release, previous=None)
+    ]
     return [*assigned, *(HostJudged(rollout.id, host, to) for host in hosts)]
+
+
+def _other(state: State, rollout: Rollout, host: str, release: ReleaseRef) -> ReleaseRef | None:
+    """What the host goes back to should it forget what it served. In a homecoming each has something else."""
+    if release != rollout.release:
+        return None
+    report = state.hosts[host].app(rollout.app).report if host in state.hosts else None
+    own = report.proven if rollout.kind == "reconcile" and report else None
+    return rollout.previous or (own if own != release else None)
 
 
 def restart_twin(state: State, rollout: Rollout, host: str, release: ReleaseRef) -> list[Event]:
     """The host goes through the steps of a release on `release`, which it serves already."""
-    return assign(state, rollout, [host], Goal.SERVING, release, previous=None, restart_for=rollout.id)
+    return [*assign(state, rollout, [host], Goal.SERVING, release, previous=None, restart_for=rollout.id)]

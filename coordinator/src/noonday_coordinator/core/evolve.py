@@ -115,11 +115,11 @@ def _reported(on_host: AppOnHost, record: e.Record, event: e.HostReported) -> Ap
     )
 
 
-def _stands(report: e.Report | None) -> tuple[bool, Phase, int] | None:
+def _stands(report: e.Report | None) -> tuple[bool | None, Phase, int] | None:
     if report is None:
         return None
     phase = Phase.SETTLED if report.phase is Phase.PREPARING else report.phase
-    return (report.in_service is True, phase, report.boot)
+    return (report.in_service, phase, report.boot)
 
 
 def _app_event(

@@ -23,8 +23,11 @@ def valid_until(state: State, view: View, host: str, app: str, now: float, longe
     if assigned is None or rollout is None or assigned.goal is not Goal.SERVING or on_host.taken:
         return now + longest
     member = rollout.hosts[host]
+    renews = bool(assigned.restart_for) and not _would_change(
+        on_host
+    )  # else its disk was put back, and it would switch
     match member.state:
-        case state_ if (state_ in BUSY or assigned.restart_for) and rollout.end is None:
+        case state_ if (state_ in BUSY or renews) and rollout.end is None:
             return max(now, min(now + longest, on_host.assigned_at + assigned.deadline))
         case HostState.LOST | HostState.FAILED if _may_return(state, view, rollout, host, now):
             return now + min(longest, rollout.policy.unreachable_after)

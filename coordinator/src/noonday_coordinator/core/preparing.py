@@ -24,7 +24,7 @@ def prepare(state: State, view: View, rollout: Rollout, now: float) -> list[Even
         return _all_prepared(state, rollout)
     new = [host for host in waiting if not _assigned(state, rollout, host)]
     if new:
-        return assign(state, rollout, new, Goal.PREPARED, rollout.release, previous=rollout.previous)
+        return [*assign(state, rollout, new, Goal.PREPARED, rollout.release, previous=rollout.previous)]
     return _away(state, view, rollout, waiting, now) or _late(state, view, rollout, waiting, now)
 
 

@@ -211,8 +211,10 @@ def _is_last(state: State, view: View, rollout: Rollout, host: str, well: set[st
 
 def stays_out(rollout: Rollout, on_host: AppOnHost, now: float) -> bool:
     """Whether a host is out, and no further, for so long that it won't be back by itself while it prepares. What else
-    it reports does not count: an app that keeps crashing reports that for ever."""
-    return not on_host.in_service and now >= on_host.stands_since + must_stay_out(rollout.policy)
+    it reports does not count: an app that keeps crashing reports that for ever. One whose balancer can't be asked may
+    serve."""
+    known = on_host.report is None or on_host.report.in_service is False
+    return known and now >= on_host.stands_since + must_stay_out(rollout.policy)
 
 
 def must_stay_out(policy: Policy) -> float:
@@ -224,7 +226,8 @@ def soon_out(state: State, view: View, rollout: Rollout, hosts: Iterable[str], n
     """Of hosts that are heard, out, and do not count as staying so yet, the first that will, and when; else no name."""
     known = (host for host in hosts if host in state.hosts and heard(view, rollout, host, now))
     on_hosts = {host: state.hosts[host].app(rollout.app) for host in known}
-    found = {name: one.stands_since for name, one in on_hosts.items() if not one.in_service}
+    reports = {name: one.report for name, one in on_hosts.items()}
+    found = {name: on_hosts[name].stands_since for name, one in reports.items() if one and one.in_service is False}
     first = min(found, key=lambda name: found[name], default="")
     until = found.get(first, now) + must_stay_out(rollout.policy)
     return (first, until) if now < until else ("", now)

@@ -25,10 +25,11 @@ def tell_again(state: State, view: View, rollout: Rollout, now: float) -> list[E
         if told is None or told.release is None or told.rollout != rollout.id:
             continue
         if _never_reached(state.hosts[host].app(rollout.app), told, view, now) and heard(view, rollout, host, now):
-            return assign(
-                state, rollout, [host], told.goal, told.release, previous=told.previous, restart_for=told.restart_for,
-                again=True,
-            )  # fmt: skip
+            other, renew = told.previous, told.restart_for
+            again = assign(
+                state, rollout, [host], told.goal, told.release, previous=other, restart_for=renew, again=True
+            )
+            return [*again]
     return []
 
 
