@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from noonday_agent.balancers.pool import Pool
@@ -21,13 +20,6 @@ class TwoBalancers(FakeHost):
 
     def parts(self) -> Parts:
         return replace(super().parts(), pool=Pool((FakeBalancer(self.place), FakeBalancer(self.second))))
-
-    def turn_until(self, seen: Callable[[], bool]) -> None:
-        for _ in range(5000):
-            if seen():
-                return
-            self.turn()
-        raise AssertionError(f"never seen; it is {self.runner.journal}")
 
     def at(self, stage: Stage, way: Way = Way.FORWARD) -> bool:
         attempt = self.runner.journal.attempt
