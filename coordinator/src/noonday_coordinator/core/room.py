@@ -226,10 +226,11 @@ def soon_out(state: State, view: View, rollout: Rollout, hosts: Iterable[str], n
     """Of hosts that are heard, out, and do not count as staying so yet, the first that will, and when; else no name."""
     known = (host for host in hosts if host in state.hosts and heard(view, rollout, host, now))
     on_hosts = {host: state.hosts[host].app(rollout.app) for host in known}
-    reports = {name: one.report for name, one in on_hosts.items()}
-    found = {name: on_hosts[name].stands_since for name, one in reports.items() if one and one.in_service is False}
-    first = min(found, key=lambda name: found[name], default="")
-    until = found.get(first, now) + must_stay_out(rollout.policy)
+    since = {name: one.stands_since for name, one in on_hosts.items() if one.report and one.report.in_service is False}
+    if not since:
+        return "", now
+    first = min(since, key=lambda name: since[name])
+    until = since[first] + must_stay_out(rollout.policy)
     return (first, until) if now < until else ("", now)
 
 
