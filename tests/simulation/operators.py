@@ -86,10 +86,12 @@ class Operators:
             self._answer_at = NEVER
             self.answer(rollout)
 
-    def answer(self, rollout: Rollout) -> None:
-        """One of the answers that the question offers, in any order, until one is taken."""
+    def answer(self, rollout: Rollout, *, in_vain: bool = False) -> None:
+        """One of the answers that the question offers, in any order, until one is taken. Whoever said `in_vain` again
+        and again that it may go on says no at last."""
         world = self._world
-        answers: list[c.Command] = [c.Abort("web"), c.Rollback("web", world.script.policy), c.Promote("web")]
+        answers: list[c.Command] = [c.Abort("web"), c.Rollback("web", world.script.policy)]
+        answers += [] if in_vain else [c.Promote("web")]
         if rollout.paused_by:
             answers.append(c.Resume("web"))
         for command in world.chance.sample(answers, len(answers)):

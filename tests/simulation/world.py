@@ -278,11 +278,11 @@ class World:
         self.mishaps.heal()
         self.broker.faults = Faults()
         self.pass_until(self.clock.now() + 1.0)
-        for _ in range(8):
+        for number in range(8):
             self._until_ended()
             if self.active is None:
                 break
-            self.operators.answer(self.active)
+            self.operators.answer(self.active, in_vain=number > 4)
         self._until_ended()
         if self.active is not None:
             raise Broken(f"rule 4: {self.active.id} does not end whatever a person answers: {self.active.stage}")

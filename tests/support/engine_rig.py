@@ -18,7 +18,7 @@ from noonday_shared.bus.memory import MemoryBroker, MemoryBus
 from noonday_shared.envelope import seal
 from noonday_shared.errors import NoondayError, Temporary
 from noonday_shared.keys import SigningKey
-from noonday_shared.messages import AppSnapshot, Outcome, Phase, Snapshot
+from noonday_shared.messages import AppSnapshot, Goal, Outcome, Phase, Snapshot
 from noonday_shared.messages.snapshot import KIND
 from noonday_shared.names import ReleaseRef
 from noonday_shared.release.manifest import ReleaseManifest
@@ -74,9 +74,12 @@ class EngineRig:
         """The host reports of the assignment that it was given last."""
         self.seq += 1
         assigned = self.engine.state.hosts[host].app("web").assigned
+        done = assigned is not None and assigned.goal is Goal.SERVING and outcome is Outcome.DONE
+        serves = assigned.release if assigned and done else None
         app = AppSnapshot(
             app="web", term=self.engine.state.term if assigned else 0, in_service=True, healthy=True,
             generation=assigned.generation if assigned else 0, outcome=outcome, phase=phase,
+            live=serves.id if serves else "", proven=serves,
         )  # fmt: skip
         snapshot = Snapshot(host=host, boot=1, seq=self.seq, sent_at=self.clock.now(), agent_version="1", apps=(app,))
         body = seal(KIND, snapshot, self.keys[host])

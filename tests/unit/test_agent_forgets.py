@@ -243,3 +243,24 @@ def test_of_two_balancers_one_that_forgets_is_told_again_though_the_other_can_no
     gone.reachable, gone.under_way = True, 0
     host.settle()
     assert (host.serves, forgetful.gets_requests) == (NEW.id, True)
+
+
+def test_one_that_is_to_stay_on_what_its_disk_no_longer_has_is_not_moved_but_says_so() -> None:
+    host = serving(OLD.version, NEW.version)
+    older = replace(host.file.kept, proven=OLD)
+    put_back(host, older)
+    stays = assignment(host.clock, Goal.SERVING, NEW, generation=3).model_copy(update={"stay": True})
+    host.runner.offer(stays)
+    journal = host.settle()
+    assert (host.serves, journal.outcome) == (OLD.id, Outcome.FAILED), "nobody made room for it to leave"
+    assert journal.trouble is not None
+    assert (journal.trouble.rule, journal.trouble.next_action) == ("put-back", "noonday reconcile web --plan")
+
+
+def test_one_that_is_out_because_of_us_comes_back_to_what_it_is_to_stay_on() -> None:
+    host = serving(OLD.version, NEW.version)
+    put_back(host, replace(host.file.kept, proven=OLD, out_by_us=True))
+    stays = assignment(host.clock, Goal.SERVING, NEW, generation=3).model_copy(update={"stay": True})
+    host.runner.offer(stays)
+    assert host.settle(within=60.0).outcome is Outcome.DONE
+    assert host.serves == NEW.id

@@ -14,8 +14,10 @@ from noonday_coordinator.core.astray import astray
 from noonday_coordinator.core.coming_home import plan_reconcile
 from noonday_coordinator.core.lost import valid_until
 from noonday_coordinator.core.view import Judgement
+from noonday_coordinator.outgoing import Outgoing
 from noonday_coordinator.verdict.limits import Case, broken_limits
 from noonday_shared.messages import Outcome
+from support.odd_hosts import drift
 from support.story import NEW, OLD, OTHER, Story, only
 
 VALID = 900.0
@@ -289,3 +291,46 @@ def test_hosts_that_stay_undone_at_the_end_count_as_left_out_also_once_they_took
     assert story.rollout.left_out == left
     story.takes("web-1")
     assert story.rollout.left_out == left
+
+
+def test_one_that_took_up_from_its_queue_what_it_was_to_stay_on_comes_home_by_itself() -> None:
+    story = on_new()
+    for name in story.names:
+        story.takes(name)
+    put_back(story, "web-3")
+    assert story.assigned("web-3").stay
+    story.takes("web-3", Outcome.FAILED)
+    assert (story.rollout.kind, story.rollout.members) == ("reconcile", ("web-3",))
+    assert story.rollout.reason == "web-3 serves 1.0.0 instead of 1.1.0: its disk was put back to an older state"
+
+
+def test_one_whose_disk_was_put_back_to_before_its_first_release_comes_home_by_itself() -> None:
+    story = on_new()
+    story.deploy(OTHER.version)
+    story.report("web-3", generation=0, outcome=Outcome.NONE, live="", proven=None, healthy=False)
+    story.takes("web-3")
+    story.ask(c.Abort("web"))
+    story.settle()
+    assert drift(story) == {"web-3": "has no web yet: its agent forgot that, as when its disk was put back"}
+    for name in ("web-1", "web-2"):
+        story.takes(name)
+    assert (story.rollout.kind, story.rollout.members) == ("reconcile", ("web-3",))
+
+
+def test_what_it_is_to_stay_on_is_said_as_an_order_to_move_once_there_is_room_for_it() -> None:
+    story = on_new()
+    outgoing = Outgoing(lambda app, release: "")
+    put_back(story, "web-3")
+    said = {one.host: one for one in outgoing.due(story.state, story.view, story.now)}
+    assert (said["web-3"].release, said["web-3"].stay) == (NEW, False)
+    assert (said["web-2"].release, said["web-2"].stay) == (NEW, True)
+
+
+def test_one_that_serves_an_older_release_is_told_what_that_is_when_the_release_of_record_goes_out_anew() -> None:
+    story = on_new()
+    for name in story.names:
+        story.takes(name)
+    story.report("web-1", live=OLD.id, proven=OLD)
+    story.deploy()
+    story.all_take()
+    assert (story.assigned("web-1").release, story.assigned("web-1").previous) == (NEW, OLD)

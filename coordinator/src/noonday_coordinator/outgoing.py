@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from noonday_coordinator.core.events import Assigned
-from noonday_coordinator.core.lost import valid_until
+from noonday_coordinator.core.lost import valid_until, would_change
 from noonday_coordinator.core.state import AppOnHost, State
 from noonday_coordinator.core.view import View
 from noonday_shared.messages import Assignment
@@ -85,7 +85,7 @@ class Outgoing:
             issued_at=now,
             expires_at=until,
             observe=assigned.observe,
-            stay=assigned.stay,
+            stay=assigned.stay and not would_change(state.hosts[assigned.host].app(assigned.app)),
             taken=taken,
             watch_until=state.app(assigned.app).watch_until,
         )

@@ -137,6 +137,8 @@ def _prepare(journal: Journal, assignment: Assignment, facts: Facts, now: float)
 
 def _serve(journal: Journal, assignment: Assignment, facts: Facts, now: float) -> Journal:
     target = assignment.release
+    if target is not None and facts.live != target.id and assignment.stay and not journal.out_by_us:
+        return finish(journal, Outcome.FAILED, _put_back(journal.app, target.version, facts.live))
     if target is not None and facts.live == target.id and not journal.keep_out:
         if journal.proven != target or journal.moved:
             previous = _kept(assignment, facts)
@@ -154,6 +156,12 @@ def _serve(journal: Journal, assignment: Assignment, facts: Facts, now: float) -
     stage = Stage.PRE_ACTIVATE if target and target.id in facts.prepared else Stage.PREPARE
     previous, was_in = _previous(journal, assignment, facts), facts.lets_in is True
     return begin(journal, assignment, Way.FORWARD, stage, now, previous=previous, was_in=was_in)
+
+
+def _put_back(app: str, version: str, live: str) -> Trouble:
+    """Nobody made room for the host to leave: that it would have to was not known."""
+    text = f"It was to stay on {version} and has {live or 'nothing'}: its disk was put back, or changed by hand."
+    return Trouble("put-back", "prepare", text, f"noonday reconcile {app} --plan")
 
 
 def _previous(journal: Journal, assignment: Assignment, facts: Facts) -> str:

@@ -52,12 +52,13 @@ def move_on(state: State, rollout: Rollout, hosts: list[str], release: ReleaseRe
 
 
 def _other(state: State, rollout: Rollout, host: str, release: ReleaseRef) -> ReleaseRef | None:
-    """What the host goes back to should it forget what it served. In a homecoming each has something else."""
+    """What the host goes back to should it forget what it served. In a homecoming each has something else, and so has
+    one that serves an older release when the release of record is rolled out anew."""
     if release != rollout.release:
         return None
     report = state.hosts[host].app(rollout.app).report if host in state.hosts else None
-    own = report.proven if rollout.kind == "reconcile" and report else None
-    return rollout.previous or (own if own != release else None)
+    own = report.proven if report else None
+    return next((one for one in (rollout.previous, own) if one not in (None, release)), None)
 
 
 def restart_twin(state: State, rollout: Rollout, host: str, release: ReleaseRef) -> list[Event]:

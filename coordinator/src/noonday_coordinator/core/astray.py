@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from noonday_coordinator.core.absorb import settled
-from noonday_coordinator.core.events import End
+from noonday_coordinator.core.events import End, Report
 from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.core.restored import knows_more
 from noonday_coordinator.core.state import App, AppOnHost, Host, HostState, Rollout, State
@@ -70,6 +70,8 @@ def _why(state: State, app: App, host: Host, on_host: AppOnHost) -> tuple[str, b
     member = last.hosts[host.name] if last else None
     if last and member and member.state in (HostState.FAILED, HostState.REVERTED, HostState.LOST):
         return f"{last.id} failed there: {member.reason.rstrip('.')}", False
+    if report is not None and _put_back(on_host, report):
+        return "its disk was put back to an older state", True
     told = on_host.assigned is not None and on_host.assigned.goal is Goal.SERVING
     if report is not None and told and report.outcome in (Outcome.FAILED, Outcome.REVERTED):
         return str(report.trouble or "its last step failed").rstrip("."), False
@@ -84,8 +86,15 @@ def _why(state: State, app: App, host: Host, on_host: AppOnHost) -> tuple[str, b
     if last.kind == "deploy" and blocked is not None and blocked.blocked:
         return f"{last.id} went back without it", True
     if last.id == app.recorded or last.kind == "reconcile":
-        return "changed by hand", False
+        return "its agent forgot that, as when its disk was put back", True
     return f"{last.id}, a {last.kind} that ended as {last.end}, left it there", False
+
+
+def _put_back(on_host: AppOnHost, report: Report) -> bool:
+    """Whether it was to stay on what it had proven last, and knows only something else: it, too, was put back."""
+    assigned = on_host.assigned
+    stays = assigned is not None and assigned.stay and assigned.release not in (None, report.proven)
+    return on_host.taken and stays and report.live == (report.proven.id if report.proven else "")
 
 
 def _last_move(state: State, app: App, host: str) -> Rollout | None:

@@ -23,9 +23,7 @@ def valid_until(state: State, view: View, host: str, app: str, now: float, longe
     if assigned is None or rollout is None or assigned.goal is not Goal.SERVING or on_host.taken:
         return now + longest
     member = rollout.hosts[host]
-    renews = bool(assigned.restart_for) and not _would_change(
-        on_host
-    )  # else its disk was put back, and it would switch
+    renews = bool(assigned.restart_for) and not would_change(on_host)  # else its disk was put back, and it would switch
     match member.state:
         case state_ if (state_ in BUSY or renews) and rollout.end is None:
             return max(now, min(now + longest, on_host.assigned_at + assigned.deadline))
@@ -35,7 +33,7 @@ def valid_until(state: State, view: View, host: str, app: str, now: float, longe
             return now
         case HostState.FAILED if on_host.assigned_at < member.since:
             return now  # what it was told before it was given up on; what it was told since holds
-        case _ if _would_change(on_host):
+        case _ if would_change(on_host):
             # It served this already and lost it, as when its disk was put back. Others may have, at the same time.
             idle = state.active(app) is None and _may_return(state, view, rollout, host, now)
             loses_nothing = heard(view, rollout, host, now) and stays_out(rollout, on_host, now)
@@ -89,7 +87,7 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
         name
         for name in rollout.members
         if name in serving
-        and (rollout.hosts[name].state in (HostState.LOST, HostState.FAILED) or _would_change(on_hosts[name]))
+        and (rollout.hosts[name].state in (HostState.LOST, HostState.FAILED) or would_change(on_hosts[name]))
         and not on_hosts[name].taken
     ]
     # Those whose apps are ill lose nothing. Of the others one stays in service, where there are more; and of all.
@@ -118,7 +116,7 @@ def _stays_in(state: State, view: View, rollout: Rollout, host: str, now: float)
     return on_host.in_service and not _working(on_host) and wanted and heard(view, rollout, host, now)
 
 
-def _would_change(on_host: AppOnHost) -> bool:
+def would_change(on_host: AppOnHost) -> bool:
     """Whether what it was told last would take it out of service, since it has something else."""
     assigned, report = on_host.assigned, on_host.report
     if assigned is None or assigned.release is None or report is None:
