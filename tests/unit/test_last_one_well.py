@@ -14,7 +14,7 @@ from noonday_coordinator.core.lost import valid_until
 from noonday_coordinator.core.state import HostState
 from noonday_shared.errors import BadInput
 from noonday_shared.messages import Outcome
-from support.story import NEW, OLD, Story, only
+from support.story import NEW, OLD, OTHER, Story, only
 
 
 def promoted(hosts: int) -> Story:
@@ -204,3 +204,21 @@ def test_an_ill_one_that_was_put_back_is_not_told_while_nobody_else_is_in_servic
     assert not told(story, "web-1")
     story.hear("web-2")
     assert told(story, "web-1")
+
+
+def test_one_that_put_back_another_release_than_all_go_back_to_does_not_leave_as_the_last_one() -> None:
+    story = Story(3, on_regression="ask")
+    story.report("web-1", live=OTHER.id, proven=OTHER)  # as after a way back that failed
+    story.deploy()
+    story.all_take()
+    assert story.moving() == ["web-1"]
+    for name in ("web-2", "web-3"):
+        story.report(name, in_service=False)
+    story.takes("web-1", Outcome.REVERTED)
+    story.ask(c.Abort("web"))
+    story.settle()
+    assert (story.rollout.stage, story.moving()) == (e.Stage.ROLLING_BACK, [])
+    for name in ("web-2", "web-3"):
+        story.report(name, in_service=True)
+    story.settle()
+    assert story.moving() == ["web-1"]

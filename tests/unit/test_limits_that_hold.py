@@ -228,3 +228,17 @@ def test_where_that_host_takes_all_the_room_and_never_comes_back_the_end_names_i
     assert story.moving() == []
     (ended,) = only(story.passing(story.policy.host_within), e.RolloutEnded)
     assert "web-4 did not come back from what an earlier rollout began, so web-3 keeps 1.1.0" in ended.reason
+
+
+def test_a_host_of_an_earlier_rack_that_goes_once_more_goes_alone() -> None:
+    story = racks(max_unavailable=3, group_limit=1)
+    story.deploy()
+    story.all_take()
+    story.takes("web-1")
+    story.takes("web-4")
+    assert story.moving() == ["web-2"]
+    story.report("web-1", generation=1, live=OLD.id, proven=OLD)  # its disk was put back
+    story.takes("web-2")
+    assert story.moving() == ["web-1"], "web-5 is of the next rack"
+    story.takes("web-1")
+    assert story.moving() == ["web-5"]

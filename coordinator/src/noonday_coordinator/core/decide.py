@@ -26,7 +26,7 @@ from noonday_coordinator.core.examine import examine, lasting_hold, suffers_ever
 from noonday_coordinator.core.going_back import go_back
 from noonday_coordinator.core.policy import share_of
 from noonday_coordinator.core.preparing import prepare
-from noonday_coordinator.core.room import held_up, in_flight, may_move, never_taken
+from noonday_coordinator.core.room import held_up, in_flight, in_turn, may_move, never_taken
 from noonday_coordinator.core.state import LEFT_OUT, Host, HostState, Rollout, State
 from noonday_coordinator.core.undone import bring_again, canary_lost, left_undone, undone
 from noonday_coordinator.core.untold import tell_again
@@ -93,7 +93,7 @@ def _rolling(state: State, view: View, rollout: Rollout, now: float) -> list[Eve
     trouble = suffers_everywhere(rollout, view) if rollout.wave > 0 else ""
     if trouble and waiting:
         return _wait_for_better(rollout, waiting, trouble, now)
-    chosen = may_move(state, view, rollout, waiting, now)
+    chosen = may_move(state, view, rollout, in_turn(state, rollout, waiting), now)
     if chosen:
         return move_on(state, rollout, chosen, rollout.release, HostState.WORKING)
     return [] if twin.under_way(state, view, rollout, now) else _stuck(state, view, rollout, waiting, now)

@@ -6,7 +6,7 @@ from noonday_coordinator.core import twin
 from noonday_coordinator.core.assign import assign, move_on
 from noonday_coordinator.core.events import End, Event, HostJudged, RolloutEnded
 from noonday_coordinator.core.room import heard, may_go_back, turning_back
-from noonday_coordinator.core.state import TOUCHED, HostState, Rollout, State
+from noonday_coordinator.core.state import TOUCHED, AppOnHost, HostState, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_shared.messages import Goal
 from noonday_shared.names import ReleaseRef
@@ -43,11 +43,18 @@ def _must_go(state: State, rollout: Rollout, host: str) -> bool:
 
 
 def _loses_nothing(state: State, rollout: Rollout, host: str) -> bool:
-    """A host in the middle of its step, or out with a failure, turns back at once; so does one that did it itself."""
+    """A host in the middle of its step, or out with a failure, turns back at once; so does one that did it itself, if
+    that brought it to the release that all go back to."""
     member = rollout.hosts[host].state
     if member in (HostState.REVERTED, HostState.FAILED):
-        return not _half_rolled(state, rollout, host)
+        return not (_half_rolled(state, rollout, host) or _serves_another(state, rollout, host))
     return member is HostState.WORKING
+
+
+def _serves_another(state: State, rollout: Rollout, host: str) -> bool:
+    """Whether it serves what it had before, which is not what it is to go back to: as after a way back that failed."""
+    on_host = state.hosts[host].app(rollout.app) if host in state.hosts else AppOnHost()
+    return on_host.in_service and on_host.report is not None and on_host.report.proven != rollout.previous
 
 
 def _half_rolled(state: State, rollout: Rollout, host: str) -> bool:

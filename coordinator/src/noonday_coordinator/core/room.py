@@ -44,6 +44,16 @@ def may_move(state: State, view: View, rollout: Rollout, waiting: Iterable[str],
     return chosen
 
 
+def in_turn(state: State, rollout: Rollout, waiting: list[str]) -> list[str]:
+    """Those of the group whose turn it is: the next begins once nobody of the one before is under way or has still to
+    go, also where one of an earlier wave goes once more."""
+    label = rollout.policy.group_by
+    if not label or rollout.kind == "reconcile":
+        return waiting
+    first = (*rollout.in_state(*BUSY), *waiting)[:1]
+    return [host for host in waiting if group_of(state, host, label) == group_of(state, first[0], label)]
+
+
 def may_go_back(state: State, view: View, rollout: Rollout, touched: Iterable[str], now: float) -> list[str]:
     """As `may_move` for the way back: hosts that are out for reasons of their own don't keep a bad release in service,
     but the last host that serves well stays there, and where none does, the last one in service. For an ill one it is
