@@ -11,6 +11,7 @@ from simulation.script import Wish
 from simulation.trail import Broken
 
 from noonday_coordinator.core import commands as c
+from noonday_coordinator.core.astray import astray
 from noonday_coordinator.core.state import Rollout
 from noonday_shared.errors import BadInput, Temporary
 
@@ -71,8 +72,10 @@ class Operators:
             elif not here.place.gets_requests and here.running != here.releases.current:
                 world.tell("operator", f"starts the app on {name} again")
                 here.process.boot()
-        reports = [host.app("web").report for host in world.coordinator.engine.state.hosts.values()]
-        if not policy.catch_up or any(one is not None and not one.in_service for one in reports):
+        state = world.coordinator.engine.state
+        reports = [host.app("web").report for host in state.hosts.values()]
+        left = any(not one.by_itself for one in astray(state, state.app("web"), policy))
+        if left or not policy.catch_up or any(one is not None and not one.in_service for one in reports):
             world.ask(c.Reconcile("web", policy))
 
     def answer_some_time(self) -> None:

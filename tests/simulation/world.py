@@ -317,9 +317,9 @@ class World:
                 continue  # it came new to releases that are never well there, and has no other
             if not host.serves_well:
                 raise Broken(f"at the end {name} does not serve: {host.running} well={host.well} {host.place.state()}")
-            heard = self.coordinator.engine.snapshots.get(name)
+            heard = self.coordinator.engine.snapshots.get(name) or on_host.report
             if heard is not None and host.boot < heard.boot:
-                continue  # it forgot a start at which its clock was ahead, so it is taken for an earlier agent
+                continue  # it forgot a start at which its clock was ahead of now, so it is taken for an earlier agent
             if not on_host.in_service or on_host.report is None:
                 raise Broken(f"at the end {name} serves, and the coordinator does not know")
             if on_host.from_backup:

@@ -203,3 +203,25 @@ def test_a_host_that_is_out_and_keeps_crashing_is_told_to_go_back(ill: tuple[str
         told.append("web-1" in post.due())
         story.passing(10.0)
     assert (told[0], told[-1]) == (False, True), "it may be coming up at first"
+
+
+def test_the_only_host_of_a_rollout_waits_for_one_that_came_since_and_is_to_serve() -> None:
+    story = Story(1, allow_outage=True, examine=0, host_within=100, unreachable_after=30)
+    story.deploy()
+    story.all_take()
+    post = Post(story)
+    story.passing(101.0 + GRACE, silent=["web-1"])
+    story.passing(101.0 + GRACE, silent=["web-1"])
+    assert (story.where("web-1"), story.rollout.end) == (HostState.LOST, e.End.FAILED)
+    story.enroll("web-2")
+    story.report("web-2", in_service=False, healthy=False)
+    story.report("web-1", live=NEW.id, proven=NEW)
+    story.settle()
+    assert (story.rollout.kind, story.rollout.members) == ("reconcile", ("web-2",))
+    assert "web-1" not in post.due()
+    story.takes("web-2")
+    story.takes("web-2", in_service=True, healthy=True)
+    assert story.rollout.end is e.End.DONE
+    story.takes("web-2")
+    story.hear("web-1")
+    assert post.due()["web-1"].release == OLD

@@ -75,7 +75,7 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
     if rollout.end is None or not heard(view, rollout, host, now):
         return False
     # One that was left out is counted nowhere, but was told to prepare, and after that to serve what it serves.
-    names = (host, *counted(state, rollout))
+    names = (host, *counted(state, rollout), *_joined(state, rollout))
     on_hosts = {name: state.hosts[name].app(rollout.app) for name in names if name in state.hosts}
     serving = {name for name in on_hosts if _stays_in(state, view, rollout, name, now)}
     limit, missing = limit_of(rollout), sum(_uses_room(state, view, rollout, name, now) for name in on_hosts)
@@ -95,6 +95,12 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
     may_go = [*(name for name in waiting if on_hosts[name].ill), *spare]
     room = min(limit - missing, len(serving) - (len(on_hosts) > 1))
     return host in may_go[: max(room, 0)]
+
+
+def _joined(state: State, rollout: Rollout) -> list[str]:
+    """Hosts that came since and were told something: they are of the same fleet, though not of the rollout."""
+    there = (host for host in state.hosts_with(rollout.policy.hosts) if host.app(rollout.app).assigned is not None)
+    return [host.name for host in there if host.name not in rollout.hosts and host.name not in rollout.beside]
 
 
 def _uses_room(state: State, view: View, rollout: Rollout, host: str, now: float) -> bool:
