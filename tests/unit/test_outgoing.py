@@ -219,7 +219,7 @@ def test_the_only_host_of_a_rollout_waits_for_one_that_came_since_and_is_to_serv
     story.settle()
     assert (story.rollout.kind, story.rollout.members) == ("reconcile", ("web-2",))
     assert "web-1" not in post.due()
-    story.takes("web-2")
+    story.takes("web-2", in_service=False, healthy=False)
     story.takes("web-2", in_service=True, healthy=True)
     assert story.rollout.end is e.End.DONE
     story.takes("web-2")
