@@ -166,3 +166,30 @@ def test_a_way_back_is_not_given_up_while_nothing_can_be_heard() -> None:
     story.takes("web-1")
     report = story.on("web-1").report
     assert (story.rollout.end, report and report.proven) == (e.End.ROLLED_BACK, OLD)
+
+
+def test_the_last_one_that_serves_well_is_not_told_again_before_another_one_does() -> None:
+    story = at_work()
+    cut_off(story)
+    for name in ("web-2", "web-3"):
+        story.report(name, healthy=False)
+    assert not only(story.passing(1.0), e.Assigned)
+    story.report("web-2", healthy=True)
+    (again,) = only(story.settle(), e.Assigned)
+    assert again.host == "web-1"
+
+
+def test_nobody_is_told_again_while_the_rollout_is_held() -> None:
+    story = Story(on_regression="ask", examine=0)
+    story.deploy()
+    story.all_take()
+    story.takes("web-1")
+    assert story.moving() == ["web-2"]
+    story.judge("roll back", "health check failing for 4 s on web-1")
+    story.settle()
+    assert story.rollout.held
+    cut_off(story)
+    assert not only(story.passing(1.0), e.Assigned)
+    story.ask(c.Promote("web"))
+    (again,) = only(story.settle(), e.Assigned)
+    assert again.host == "web-2"

@@ -219,6 +219,12 @@ def _is_last(state: State, view: View, rollout: Rollout, host: str, well: set[st
     return not (heard(view, rollout, host, now) and host in state.hosts and state.hosts[host].app(rollout.app).ill)
 
 
+def is_needed(state: State, view: View, rollout: Rollout, host: str, now: float) -> bool:
+    """Whether the host is in service and nobody else serves well: it does not leave."""
+    there = host in state.hosts and state.hosts[host].app(rollout.app).in_service
+    return there and _is_last(state, view, rollout, host, _serving_well(state, view, rollout, now), now)
+
+
 def stays_out(rollout: Rollout, on_host: AppOnHost, now: float) -> bool:
     """Whether a host is out, and no further, for so long that it won't be back by itself while it prepares. What else
     it reports does not count: an app that keeps crashing reports that for ever. One whose balancer can't be asked may

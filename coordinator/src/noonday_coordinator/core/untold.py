@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from noonday_coordinator.core.assign import assign
 from noonday_coordinator.core.events import Assigned, Event
-from noonday_coordinator.core.room import BUSY, heard
+from noonday_coordinator.core.room import BUSY, heard, is_needed
 from noonday_coordinator.core.state import AppOnHost, Rollout, State
 from noonday_coordinator.core.view import View
 
@@ -16,7 +16,8 @@ def tell_again(state: State, view: View, rollout: Rollout, now: float) -> list[E
     """The same under a new number and with time anew: that nobody could speak is no fault of a release. One at a time.
 
     Only for hosts that were heard since, so that what they took up is known, and once for each absence. Whoever still
-    did not take it up after `MOST` absences is at fault itself.
+    did not take it up after `MOST` absences is at fault itself. Nobody sets out while the rollout is held, or while the
+    host is the last one that serves well, as it may have become meanwhile.
     """
     if view.deaf:
         return []
@@ -24,7 +25,10 @@ def tell_again(state: State, view: View, rollout: Rollout, now: float) -> list[E
         told = state.hosts[host].app(rollout.app).assigned if host in state.hosts else None
         if told is None or told.release is None or told.rollout != rollout.id:
             continue
-        if _never_reached(state.hosts[host].app(rollout.app), told, view, now) and heard(view, rollout, host, now):
+        if rollout.held and told.release == rollout.release:
+            continue
+        late = _never_reached(state.hosts[host].app(rollout.app), told, view, now) and heard(view, rollout, host, now)
+        if late and not is_needed(state, view, rollout, host, now):
             other, renew = told.previous, told.restart_for
             again = assign(
                 state, rollout, [host], told.goal, told.release, previous=other, restart_for=renew, again=True
