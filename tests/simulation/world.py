@@ -17,6 +17,7 @@ from simulation.trail import Broken, Trail
 
 from noonday_coordinator.core import commands as c
 from noonday_coordinator.core import events as e
+from noonday_coordinator.core.astray import astray
 from noonday_coordinator.core.state import Rollout
 from noonday_coordinator.words import say
 from noonday_shared.bus.memory import Faults, MemoryBroker
@@ -324,14 +325,14 @@ class World:
                 raise Broken(f"at the end {name} serves, and the coordinator does not know")
             if on_host.from_backup:
                 continue  # it follows what it was told after the backup
-            if on_host.assigned.generation != on_host.report.generation and not self._is_the_last(host):
+            if on_host.assigned.generation != on_host.report.generation and not self._waits_for_others(host):
                 raise Broken(f"at the end {name} has not taken generation {on_host.assigned.generation}")
             forgot = on_host.report.proven is None  # it stays as it is until the next rollout
             if on_host.assigned.goal is not Goal.SERVING and not forgot:
                 raise Broken(f"at the end {name} is to be {on_host.assigned.goal}")
 
-    def _is_the_last(self, host: SimulatedHost) -> bool:
-        """Whether nobody else serves, so that it keeps what it has: it would be taken out for what it was told."""
-        told = self.coordinator.engine.state.hosts[host.name].app("web").assigned
-        changes = told is not None and told.release is not None and told.release.id != host.running
-        return changes and not any(one.serves_well for one in self.hosts.values() if one is not host)
+    def _waits_for_others(self, host: SimulatedHost) -> bool:
+        """Whether what it was told would take it out while another one is out or ill, and `noonday hosts` says so."""
+        state, policy = self.coordinator.engine.state, self.script.policy
+        named = any(one.host == host.name and one.told for one in astray(state, state.app("web"), policy))
+        return named and not all(one.serves_well for one in self.hosts.values() if one is not host)

@@ -174,6 +174,8 @@ def test_the_last_one_that_serves_well_is_not_told_again_before_another_one_does
     for name in ("web-2", "web-3"):
         story.report(name, healthy=False)
     assert not only(story.passing(1.0), e.Assigned)
+    assert not story.passing(GRACE + 5.0), "nor is its release blamed for what it never heard"
+    assert story.where("web-1") is HostState.PREPARED
     story.report("web-2", healthy=True)
     (again,) = only(story.settle(), e.Assigned)
     assert again.host == "web-1"
@@ -193,3 +195,13 @@ def test_nobody_is_told_again_while_the_rollout_is_held() -> None:
     story.ask(c.Promote("web"))
     (again,) = only(story.settle(), e.Assigned)
     assert again.host == "web-2"
+
+
+def test_one_that_need_not_leave_for_it_is_told_again_though_nobody_else_serves_well() -> None:
+    story = at_work()
+    story.rollback("bad")
+    cut_off(story)
+    for name in ("web-2", "web-3"):
+        story.report(name, healthy=False)
+    (again,) = only(story.passing(1.0), e.Assigned)
+    assert (again.host, again.release) == ("web-1", OLD)

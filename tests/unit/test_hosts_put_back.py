@@ -16,7 +16,7 @@ from noonday_coordinator.core.lost import valid_until
 from noonday_coordinator.core.view import Judgement
 from noonday_coordinator.outgoing import Outgoing
 from noonday_coordinator.verdict.limits import Case, broken_limits
-from noonday_shared.messages import Outcome
+from noonday_shared.messages import Outcome, TroubleReport
 from support.odd_hosts import drift
 from support.story import NEW, OLD, OTHER, Story, only
 
@@ -299,9 +299,22 @@ def test_one_that_took_up_from_its_queue_what_it_was_to_stay_on_comes_home_by_it
         story.takes(name)
     put_back(story, "web-3")
     assert story.assigned("web-3").stay
-    story.takes("web-3", Outcome.FAILED)
+    story.takes("web-3", Outcome.FAILED, trouble=TroubleReport(rule="put-back", step="prepare", text="It has 1.0.0."))
     assert (story.rollout.kind, story.rollout.members) == ("reconcile", ("web-3",))
     assert story.rollout.reason == "web-3 serves 1.0.0 instead of 1.1.0: its disk was put back to an older state"
+
+
+def test_one_that_tried_to_come_back_to_it_and_could_not_is_left_as_it_is_with_its_trouble() -> None:
+    story = on_new()
+    for name in story.names:
+        story.takes(name)
+    put_back(story, "web-3")
+    assert told(story) == ["web-3"]
+    story.takes("web-3", Outcome.REVERTED, live=OLD.id, proven=OLD)
+    assert (story.rollout.kind, drift(story)) == (
+        "deploy",
+        {"web-3": "serves 1.0.0 instead of 1.1.0: warm-up: GET /: 503"},
+    )
 
 
 def test_one_whose_disk_was_put_back_to_before_its_first_release_comes_home_by_itself() -> None:

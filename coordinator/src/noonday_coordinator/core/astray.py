@@ -91,10 +91,9 @@ def _why(state: State, app: App, host: Host, on_host: AppOnHost) -> tuple[str, b
 
 
 def _put_back(on_host: AppOnHost, report: Report) -> bool:
-    """Whether it was to stay on what it had proven last, and knows only something else: it, too, was put back."""
-    assigned = on_host.assigned
-    stays = assigned is not None and assigned.stay and assigned.release not in (None, report.proven)
-    return on_host.taken and stays and report.live == (report.proven.id if report.proven else "")
+    """Whether it was to stay as it is, and says that it has, and knows of, nothing but another release."""
+    stayed = on_host.taken and report.trouble is not None and report.trouble.rule == "put-back"
+    return stayed and report.live == (report.proven.id if report.proven else "")
 
 
 def _last_move(state: State, app: App, host: str) -> Rollout | None:

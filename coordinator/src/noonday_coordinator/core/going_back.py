@@ -82,7 +82,9 @@ def _stuck(
         )
         return [*told, *judged]
     why = kept_since(state, view, rollout, touched[0], now)
-    return [RolloutEnded(rollout.id, End.FAILED, f"{rollout.reason} {why} keeps {rollout.release}: mend the others")]
+    report = state.hosts[touched[0]].app(rollout.app).report if touched[0] in state.hosts else None
+    has = (report and report.proven) or rollout.release
+    return [RolloutEnded(rollout.id, End.FAILED, f"{rollout.reason} {why} keeps {has}: mend the others")]
 
 
 def kept_since(state: State, view: View, rollout: Rollout, host: str, now: float) -> str:

@@ -98,9 +98,12 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
 
 
 def _joined(state: State, rollout: Rollout) -> list[str]:
-    """Hosts that came since and were told something: they are of the same fleet, though not of the rollout."""
-    there = (host for host in state.hosts_with(rollout.policy.hosts) if host.app(rollout.app).assigned is not None)
-    return [host.name for host in there if host.name not in rollout.hosts and host.name not in rollout.beside]
+    """Hosts that came since and serve, or are on their way to: of the same fleet, though not of the rollout."""
+    active = state.active(rollout.app)
+    moved = set(active.hosts) if active else set()
+    fleet = state.hosts_with(rollout.policy.hosts)
+    there = (host.name for host in fleet if host.name in moved or host.app(rollout.app).in_service)
+    return [name for name in there if name not in rollout.hosts and name not in rollout.beside]
 
 
 def _uses_room(state: State, view: View, rollout: Rollout, host: str, now: float) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from noonday_coordinator.core.assign import assign
-from noonday_coordinator.core.events import Assigned, Event
+from noonday_coordinator.core.events import Assigned, Event, HostJudged
+from noonday_coordinator.core.lost import would_change
 from noonday_coordinator.core.room import BUSY, heard, is_needed
-from noonday_coordinator.core.state import AppOnHost, Rollout, State
+from noonday_coordinator.core.state import AppOnHost, HostState, Rollout, State
 from noonday_coordinator.core.view import View
 
 MOST = 3
@@ -17,7 +18,7 @@ def tell_again(state: State, view: View, rollout: Rollout, now: float) -> list[E
 
     Only for hosts that were heard since, so that what they took up is known, and once for each absence. Whoever still
     did not take it up after `MOST` absences is at fault itself. Nobody sets out while the rollout is held, or while the
-    host is the last one that serves well, as it may have become meanwhile.
+    host is the last one that serves well, as it may have become meanwhile: on the way forward it waits for its turn.
     """
     if view.deaf:
         return []
@@ -25,15 +26,17 @@ def tell_again(state: State, view: View, rollout: Rollout, now: float) -> list[E
         told = state.hosts[host].app(rollout.app).assigned if host in state.hosts else None
         if told is None or told.release is None or told.rollout != rollout.id:
             continue
-        if rollout.held and told.release == rollout.release:
+        on_host = state.hosts[host].app(rollout.app)
+        if not (_never_reached(on_host, told, view, now) and heard(view, rollout, host, now)):
             continue
-        late = _never_reached(state.hosts[host].app(rollout.app), told, view, now) and heard(view, rollout, host, now)
-        if late and not is_needed(state, view, rollout, host, now):
-            other, renew = told.previous, told.restart_for
-            again = assign(
-                state, rollout, [host], told.goal, told.release, previous=other, restart_for=renew, again=True
-            )
-            return [*again]
+        leaves = would_change(on_host) or bool(told.restart_for)
+        forward = rollout.hosts[host].state is HostState.WORKING
+        if (forward and rollout.held) or (leaves and is_needed(state, view, rollout, host, now)):
+            if forward:
+                return [HostJudged(rollout.id, host, HostState.PREPARED, "was told in vain, and waits for its turn")]
+            continue
+        other, renew = told.previous, told.restart_for
+        return [*assign(state, rollout, [host], told.goal, told.release, previous=other, restart_for=renew, again=True)]
     return []
 
 
