@@ -6,7 +6,7 @@ from noonday_coordinator.core import twin
 from noonday_coordinator.core.assign import assign, move_on
 from noonday_coordinator.core.events import End, Event, HostJudged, RolloutEnded
 from noonday_coordinator.core.room import heard, may_go_back, turning_back
-from noonday_coordinator.core.state import TOUCHED, AppOnHost, HostState, Rollout, State
+from noonday_coordinator.core.state import TOUCHED, HostState, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_shared.messages import Goal
 from noonday_shared.names import ReleaseRef
@@ -53,16 +53,18 @@ def _loses_nothing(state: State, rollout: Rollout, host: str) -> bool:
 
 def _serves_another(state: State, rollout: Rollout, host: str) -> bool:
     """Whether it serves what it had before, which is not what it is to go back to: as after a way back that failed."""
-    on_host = state.hosts[host].app(rollout.app) if host in state.hosts else AppOnHost()
-    return on_host.in_service and on_host.report is not None and on_host.report.proven != rollout.previous
+    return _has_another(state, rollout, host) and state.hosts[host].app(rollout.app).in_service
 
 
 def _half_rolled(state: State, rollout: Rollout, host: str) -> bool:
     """Whether it serves, as far as is known, what a superseded rollout brought it."""
-    if host not in rollout.half_rolled or host not in state.hosts:
-        return False
-    on_host = state.hosts[host].app(rollout.app)
-    return on_host.report is not None and on_host.report.proven != rollout.previous
+    return host in rollout.half_rolled and _has_another(state, rollout, host)
+
+
+def _has_another(state: State, rollout: Rollout, host: str) -> bool:
+    """Whether what was proven there last is not what it is to go back to."""
+    report = state.hosts[host].app(rollout.app).report if host in state.hosts else None
+    return report is not None and report.proven != rollout.previous
 
 
 def _stuck(
