@@ -23,6 +23,7 @@ from noonday_agent.processes.patience import Patience
 from noonday_agent.runner import AppRunner
 from noonday_shared.messages import Evidence, Goal
 from noonday_shared.messages.evidence import Template
+from noonday_shared.names import ReleaseRef
 from support.fake_host import SETTINGS, Died, FakeHost, MortalSteps
 from support.virtual_clock import VirtualClock
 
@@ -180,10 +181,12 @@ class SimulatedHost(FakeHost):
     def serves_well(self) -> bool:
         return self.place.gets_requests and self.well
 
-    @property
-    def has_hope(self) -> bool:
-        """Whether any release that is unpacked here can ever be well here."""
+    def has_hope(self, record: ReleaseRef | None) -> bool:
+        """Whether any release that it may be told to serve can ever be well here: of those unpacked, or that of record
+        where none was proven here yet, since others may be unpacked that were never served anywhere."""
         versions = {name.rpartition("-")[0] for name in self.releases.folders}
+        if record is not None and self.file.kept.proven is None:
+            versions = {record.version}
         return any(one not in self.sick and self.natures.get(one, HARMLESS).healthy for one in versions)
 
     @property

@@ -314,7 +314,7 @@ class World:
             on_host = enrolled.app("web")
             if on_host.assigned is None:
                 continue  # it came after the last rollout
-            if not host.has_hope:
+            if not host.has_hope(state.app("web").current):
                 continue  # it came new to releases that are never well there, and has no other
             if not host.serves_well:
                 raise Broken(f"at the end {name} does not serve: {host.running} well={host.well} {host.place.state()}")

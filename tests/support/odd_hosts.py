@@ -25,6 +25,10 @@ def drift(story: Story) -> dict[str, str]:
     return {one.host: one.why for one in astray(story.state, story.state.app("web"), story.policy)}
 
 
+def by_itself(story: Story) -> dict[str, bool]:
+    return {one.host: one.by_itself for one in astray(story.state, story.state.app("web"), story.policy)}
+
+
 def done(story: Story) -> Story:
     """Whatever is under way succeeds everywhere."""
     for _ in range(30):

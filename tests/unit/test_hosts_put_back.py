@@ -304,6 +304,23 @@ def test_one_that_took_up_from_its_queue_what_it_was_to_stay_on_comes_home_by_it
     assert story.rollout.reason == "web-3 serves 1.0.0 instead of 1.1.0: its disk was put back to an older state"
 
 
+def test_of_two_whose_last_orders_are_of_different_rollouts_one_is_told_at_a_time() -> None:
+    story = on_new()
+    for name in story.names:
+        story.takes(name)
+    put_back(story, "web-3")
+    story.takes("web-3", Outcome.FAILED, trouble=TroubleReport(rule="put-back", step="prepare", text="It has 1.0.0."))
+    for _ in range(3):
+        story.takes("web-3")
+    assert (story.rollout.kind, story.rollout.end) == ("reconcile", e.End.DONE)
+    assert story.assigned("web-3").rollout != story.assigned("web-1").rollout
+    put_back(story, "web-1")
+    put_back(story, "web-3")
+    assert told(story) == ["web-1"]
+    story.takes("web-1")
+    assert told(story) == ["web-3"]
+
+
 def test_one_that_tried_to_come_back_to_it_and_could_not_is_left_as_it_is_with_its_trouble() -> None:
     story = on_new()
     for name in story.names:

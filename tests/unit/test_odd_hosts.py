@@ -16,7 +16,7 @@ from noonday_coordinator.core.view import View
 from noonday_coordinator.outgoing import Outgoing
 from noonday_shared.errors import BadInput
 from noonday_shared.messages import Goal, Outcome
-from support.odd_hosts import away, done, drift, live
+from support.odd_hosts import away, by_itself, done, drift, live
 from support.story import NEW, OLD, OLDER, OTHER, Story, only
 
 
@@ -45,8 +45,10 @@ def test_a_host_that_is_back_is_prepared_then_drained_and_brought_to_the_release
 def test_it_stays_as_it_is_while_it_is_not_heard_or_where_the_policy_says_so() -> None:
     story = missed()
     assert story.passing(31.0, silent=["web-2"]) == []
+    assert by_itself(story) == {"web-2": True}
     story = missed(catch_up=False)
     assert story.passing(1.0) == []
+    assert by_itself(story) == {"web-2": False}
 
 
 def test_nobody_is_brought_home_while_the_coordinator_is_cut_off_from_the_broker() -> None:
@@ -137,6 +139,7 @@ def test_one_that_could_not_prepare_is_tried_again_after_a_while_and_not_for_eve
             story.takes("web-2", Outcome.FAILED)
             story.takes("web-2")
     assert tries == 5
+    assert by_itself(story) == {"web-2": False}
 
 
 def test_one_that_could_not_prepare_is_told_to_serve_what_it_serves() -> None:
@@ -152,8 +155,10 @@ def test_a_person_may_stop_it_and_it_does_not_begin_again() -> None:
     story.passing(1.0)
     story.ask(c.Abort("web"))
     assert story.rollout.end is e.End.ABORTED
-    story.takes("web-2")
+    for _ in range(2):
+        story.takes("web-2")
     assert story.passing(86_400.0) == []
+    assert by_itself(story) == {"web-2": False}
 
 
 def test_a_rollout_does_not_wait_for_it_but_takes_over() -> None:

@@ -160,7 +160,8 @@ def _serve(journal: Journal, assignment: Assignment, facts: Facts, now: float) -
 
 def _put_back(app: str, version: str, live: str) -> Trouble:
     """Nobody made room for the host to leave: that it would have to was not known."""
-    text = f"It was to stay on {version} and has {live or 'nothing'}: its disk was put back, or changed by hand."
+    why = "its disk was put back, it was changed by hand, or its last step ended meanwhile"
+    text = f"It was to stay on {version} and has {live or 'nothing'}: {why}."
     return Trouble("put-back", "prepare", text, f"noonday reconcile {app} --plan")
 
 

@@ -13,6 +13,9 @@ from noonday_coordinator.core.state import App, AppOnHost, Host, HostState, Roll
 from noonday_shared.messages import Goal, Outcome
 from noonday_shared.names import ReleaseRef
 
+MOST_TRIES = 5
+"""Times that a host is brought home by itself in vain; after that a person has to ask for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Astray:
@@ -54,8 +57,15 @@ def _look(state: State, app: App, host: Host, record: ReleaseRef) -> Astray | No
         return None
     why, by_itself = _why(state, app, host, on_host)
     serves = _serves(app, report.live, record)
-    by_itself = by_itself and not host.drained_by and not told
+    by_itself = by_itself and not (host.drained_by or told) and _is_brought_home(state, app, host.name)
     return Astray(host.name, report.live, f"{serves}: {why}", by_itself, host.drained_by, told)
+
+
+def _is_brought_home(state: State, app: App, host: str) -> bool:
+    """Whether hosts come home by themselves here, and this one was not tried too often, nor stopped by a person."""
+    made, before = state.rollouts.get(app.recorded), tries(state, app, host)
+    stopped = bool(before) and (before[0].end is End.ABORTED or len(before) >= MOST_TRIES)
+    return made is not None and made.policy.catch_up and not stopped
 
 
 def _serves(app: App, live: str, record: ReleaseRef) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from noonday_coordinator.core.astray import Astray, astray, tries
-from noonday_coordinator.core.events import Assigned, End, Event, RolloutStarted, Stage, StageEntered
+from noonday_coordinator.core.events import Assigned, Event, RolloutStarted, Stage, StageEntered
 from noonday_coordinator.core.evolve import begun
 from noonday_coordinator.core.lost import others_out
 from noonday_coordinator.core.members import ago
@@ -24,7 +24,6 @@ from noonday_shared.names import ReleaseRef
 
 AGAIN_AFTER = 300.0
 """Seconds after an attempt that did not get as far as the host."""
-MOST_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ def come_home(state: State, view: View, now: float) -> list[Event]:
 
 def _next_home(state: State, view: View, app: App, now: float) -> list[Event]:
     made = state.rollouts.get(app.recorded)
-    if made is None or not made.policy.catch_up:
+    if made is None:
         return []
     for one in astray(state, app, made.policy):
         if not one.by_itself or _hindrance(state, view, app, made.policy, one, now) or _waits(state, app, one, now):
@@ -101,11 +100,9 @@ def _next_home(state: State, view: View, app: App, now: float) -> list[Event]:
 
 
 def _waits(state: State, app: App, one: Astray, now: float) -> bool:
-    """Whether it is too early for another attempt, or there were enough; one that a person stopped was the last."""
+    """Whether it is too early for another attempt."""
     before = tries(state, app, one.host)
-    if not before:
-        return False
-    return before[0].end is End.ABORTED or len(before) >= MOST_TRIES or now < before[0].ended_at + AGAIN_AFTER
+    return bool(before) and now < before[0].ended_at + AGAIN_AFTER
 
 
 def _hindrance(state: State, view: View, app: App, policy: Policy, one: Astray, now: float) -> str:

@@ -75,7 +75,7 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
     if rollout.end is None or not heard(view, rollout, host, now):
         return False
     # One that was left out is counted nowhere, but was told to prepare, and after that to serve what it serves.
-    names = (host, *counted(state, rollout), *_joined(state, rollout))
+    names = dict.fromkeys((host, *counted(state, rollout), *_others(state, rollout)))
     on_hosts = {name: state.hosts[name].app(rollout.app) for name in names if name in state.hosts}
     serving = {name for name in on_hosts if _stays_in(state, view, rollout, name, now)}
     limit, missing = limit_of(rollout), sum(_uses_room(state, view, rollout, name, now) for name in on_hosts)
@@ -83,13 +83,7 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
     if not on_hosts[host].in_service:
         others = bool(well - {host}) or len(on_hosts) == 1
         return (others and missing <= limit) or stays_out(rollout, on_hosts[host], now)
-    waiting = [
-        name
-        for name in rollout.members
-        if name in serving
-        and (rollout.hosts[name].state in (HostState.LOST, HostState.FAILED) or would_change(on_hosts[name]))
-        and not on_hosts[name].taken
-    ]
+    waiting = [name for name in _in_order(on_hosts) if name in serving and _awaits_room(state, name, on_hosts[name])]
     # Those whose apps are ill lose nothing. Of the others one stays in service, where there are more; and of all.
     spare = [name for name in waiting if name in well][: max(len(well) - (len(on_hosts) > 1), 0)]
     may_go = [*(name for name in waiting if on_hosts[name].ill), *spare]
@@ -97,13 +91,30 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
     return host in may_go[: max(room, 0)]
 
 
-def _joined(state: State, rollout: Rollout) -> list[str]:
-    """Hosts that came since and serve, or are on their way to: of the same fleet, though not of the rollout."""
+def _in_order(on_hosts: dict[str, AppOnHost]) -> list[str]:
+    """Those that were told anything, the first told first: the same order whichever of them is asked about."""
+    told = {name: one.assigned.generation for name, one in on_hosts.items() if one.assigned}
+    return sorted(told, key=lambda name: told[name])
+
+
+def _awaits_room(state: State, host: str, on_host: AppOnHost) -> bool:
+    """Whether it may leave for what it was told last, in whichever rollout that was, once it is told again."""
+    assigned = on_host.assigned
+    rollout = state.rollouts.get(assigned.rollout) if assigned else None
+    if assigned is None or rollout is None or rollout.end is None or on_host.taken:
+        return False
+    given_up = rollout.hosts[host].state in (HostState.LOST, HostState.FAILED)
+    return assigned.goal is Goal.SERVING and (given_up or would_change(on_host))
+
+
+def _others(state: State, rollout: Rollout) -> list[str]:
+    """Hosts of the same fleet that are not counted in the rollout, as they came since or were left out, and serve or
+    are on their way to."""
     active = state.active(rollout.app)
     moved = set(active.hosts) if active else set()
-    fleet = state.hosts_with(rollout.policy.hosts)
+    fleet, known = state.hosts_with(rollout.policy.hosts), set(counted(state, rollout))
     there = (host.name for host in fleet if host.name in moved or host.app(rollout.app).in_service)
-    return [name for name in there if name not in rollout.hosts and name not in rollout.beside]
+    return [name for name in there if name not in known]
 
 
 def _uses_room(state: State, view: View, rollout: Rollout, host: str, now: float) -> bool:
