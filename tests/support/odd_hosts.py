@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from noonday_coordinator.core import events as e
 from noonday_coordinator.core.astray import astray
+from noonday_coordinator.core.lost import valid_until
 from noonday_coordinator.core.state import HostState
-from support.story import Story
+from noonday_shared.messages import Outcome
+from support.story import OLD, Story
 
 
 def away(story: Story, *names: str, seconds: float = 31.0) -> Story:
@@ -47,3 +49,20 @@ def done(story: Story) -> Story:
         ):
             story.takes(name)
     return story
+
+
+def told(story: Story) -> list[str]:
+    """Hosts to which their last assignment would be said again now."""
+    return [
+        name
+        for name in story.names
+        if valid_until(story.state, story.view, name, "web", story.now, 900.0) > story.now
+        and (report := story.on(name).report) is not None
+        and report.generation != story.assigned(name).generation
+    ]
+
+
+def put_back(story: Story, name: str, *, in_service: bool = True) -> None:
+    story.report(
+        name, generation=1, outcome=Outcome.DONE, live=OLD.id, proven=OLD, prepared=(OLD.id,), in_service=in_service
+    )  # fmt: skip

@@ -12,26 +12,12 @@ from noonday_coordinator.core import commands as c
 from noonday_coordinator.core import events as e
 from noonday_coordinator.core.astray import astray
 from noonday_coordinator.core.coming_home import plan_reconcile
-from noonday_coordinator.core.lost import valid_until
 from noonday_coordinator.core.view import Judgement
 from noonday_coordinator.outgoing import Outgoing
 from noonday_coordinator.verdict.limits import Case, broken_limits
 from noonday_shared.messages import Outcome, TroubleReport
-from support.odd_hosts import drift
+from support.odd_hosts import drift, put_back, told
 from support.story import NEW, OLD, OTHER, Story, only
-
-VALID = 900.0
-
-
-def told(story: Story) -> list[str]:
-    """Hosts to which their last assignment would be said again now."""
-    return [
-        name
-        for name in story.names
-        if valid_until(story.state, story.view, name, "web", story.now, VALID) > story.now
-        and (report := story.on(name).report) is not None
-        and report.generation != story.assigned(name).generation
-    ]
 
 
 def on_new() -> Story:
@@ -43,12 +29,6 @@ def on_new() -> Story:
     story.settle()
     assert all(report is not None and report.live == NEW.id for report in (story.on(n).report for n in story.names))
     return story
-
-
-def put_back(story: Story, name: str, *, in_service: bool = True) -> None:
-    story.report(
-        name, generation=1, outcome=Outcome.DONE, live=OLD.id, proven=OLD, prepared=(OLD.id,), in_service=in_service
-    )  # fmt: skip
 
 
 def test_after_a_rollout_one_of_them_is_told_at_a_time() -> None:

@@ -14,6 +14,7 @@ from noonday_coordinator.core.plan import plan_deploy
 from noonday_coordinator.core.state import HostState
 from noonday_shared.errors import BadInput
 from noonday_shared.messages import Outcome, Phase
+from support.odd_hosts import put_back, told
 from support.story import NEW, OLD, Story, only, policy
 
 
@@ -144,6 +145,17 @@ def test_the_way_back_keeps_to_the_limit_of_a_group_too() -> None:
     story.rollback()
     assert sorted(story.moving()) == ["web-3", "web-4", "web-5"]
     assert story.where("web-1") is HostState.SERVING
+
+
+def test_of_a_group_whose_disks_were_put_back_no_more_are_told_at_once_than_its_own_limit() -> None:
+    story = racks(max_unavailable="100%", group_limit=1)
+    story.deploy()
+    story.all_take()
+    for name in ("web-1", "web-4", "web-2", "web-5", "web-3", *story.names):
+        story.takes(name)
+    for name in ("web-2", "web-3", "web-5"):
+        put_back(story, name)
+    assert told(story) == ["web-2", "web-3"]
 
 
 def test_a_silent_host_counts_as_one_that_serves_when_its_group_goes_back() -> None:

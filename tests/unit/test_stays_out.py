@@ -37,6 +37,23 @@ def test_where_nobody_serves_any_more_the_first_goes_back_at_once_and_the_next_o
     assert story.moving() == ["web-2"]
 
 
+def test_on_the_way_forward_one_that_was_well_at_the_start_and_is_down_for_a_moment_is_waited_for() -> None:
+    story = Story(2, examine=60, on_regression="ask", unreachable_after=20)
+    story.deploy()
+    story.all_take()
+    story.takes("web-1")
+    story.report("web-1", in_service=False, healthy=False)
+    story.judge("roll back", "health check failing for 4 s on web-1")
+    story.settle()
+    story.ask(c.Promote("web"))
+    story.passing(100.0)
+    story.report("web-2", in_service=False, healthy=None)
+    story.settle()
+    assert (story.where("web-2"), story.moving()) == (HostState.PREPARED, [])
+    story.passing(21.0)
+    assert story.moving() == ["web-2"]
+
+
 def test_on_a_fresh_fleet_a_host_that_never_served_waits_for_nobody() -> None:
     story = Story(6, first=None, max_unavailable=2, unreachable_after=900)
     for name in story.names:

@@ -35,7 +35,7 @@ def waiting_for(rollout: Rollout, state: State, view: View, now: float) -> str:
             return f"A person's yes: noonday promote {rollout.app}; or no: noonday rollback {rollout.app}."
         case Stage.ROLLING_BACK:
             back = rollout.in_state(HostState.GOING_BACK) or rollout.in_state(HostState.WORKING)
-            still = still_to_go(state, rollout)
+            still = still_to_go(state, view, rollout)
             if not back and still:
                 return _kept(rollout, state, view, still, now)
             return f"{_hosts(rollout, state, view, back, now)} to go back to {rollout.previous or 'what it served'}."

@@ -260,7 +260,8 @@ def _settle(state: State, view: View) -> list[Event]:
             if assigned is None or rollout is None or rollout.end is None:
                 continue
             member = rollout.hosts[host.name].state
-            never = member is HostState.FAILED and in_flight(on_host) and never_taken(view, on_host)
+            gave_up = member in (HostState.FAILED, HostState.PREPARED)
+            never = gave_up and in_flight(on_host) and never_taken(view, on_host)
             open_ = assigned.observe or assigned.goal is Goal.PREPARED or never
             if restored.is_stale(state, view, host.name, on_host) or not open_:
                 continue

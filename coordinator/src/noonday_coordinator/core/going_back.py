@@ -5,8 +5,8 @@ from __future__ import annotations
 from noonday_coordinator.core import twin
 from noonday_coordinator.core.assign import assign, move_on
 from noonday_coordinator.core.events import End, Event, HostJudged, RolloutEnded
-from noonday_coordinator.core.room import heard, may_go_back, turning_back
-from noonday_coordinator.core.state import TOUCHED, HostState, Rollout, State
+from noonday_coordinator.core.room import heard, may_go_back, never_taken, turning_back
+from noonday_coordinator.core.state import TOUCHED, AppOnHost, HostState, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_shared.messages import Goal
 from noonday_shared.names import ReleaseRef
@@ -14,7 +14,7 @@ from noonday_shared.names import ReleaseRef
 
 def go_back(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
     """Bring the touched hosts back, or end the rollout when all are."""
-    touched = still_to_go(state, rollout)
+    touched = still_to_go(state, view, rollout)
     under_way = rollout.in_state(HostState.GOING_BACK) or twin.under_way(state, view, rollout, now)
     if not touched:
         return [] if under_way else [_ended(rollout)]
@@ -30,16 +30,27 @@ def go_back(state: State, view: View, rollout: Rollout, now: float) -> list[Even
     return [] if under_way else _stuck(state, view, rollout, rollout.previous, touched, now)
 
 
-def still_to_go(state: State, rollout: Rollout) -> list[str]:
+def still_to_go(state: State, view: View, rollout: Rollout) -> list[str]:
     """Hosts that were not told to go back yet, newest first."""
-    return [host for host in reversed(rollout.members) if _must_go(state, rollout, host)]
+    return [host for host in reversed(rollout.members) if _must_go(state, view, rollout, host)]
 
 
-def _must_go(state: State, rollout: Rollout, host: str) -> bool:
-    """Whether it was touched; or a rollout that this one took over from had brought it to another release."""
+def _must_go(state: State, view: View, rollout: Rollout, host: str) -> bool:
+    """Whether it was touched, or was told to serve the release and may have taken that up unheard; or a rollout that
+    this one took over from had brought it to another release."""
     member = rollout.hosts[host].state
-    waits = member in (HostState.WAITING, HostState.PREPARED)
-    return member in TOUCHED or (waits and _half_rolled(state, rollout, host))
+    if member in (HostState.WAITING, HostState.PREPARED):
+        return _may_have_it(state, view, rollout, host) or _half_rolled(state, rollout, host)
+    return member in TOUCHED
+
+
+def _may_have_it(state: State, view: View, rollout: Rollout, host: str) -> bool:
+    """Whether one that is to try again was told to serve the release, and is not known to have let that pass."""
+    on_host = state.hosts[host].app(rollout.app) if host in state.hosts else AppOnHost()
+    told = on_host.assigned
+    if told is None or told.rollout != rollout.id or told.goal is not Goal.SERVING or told.release != rollout.release:
+        return False
+    return not never_taken(view, on_host)
 
 
 def _loses_nothing(state: State, rollout: Rollout, host: str) -> bool:

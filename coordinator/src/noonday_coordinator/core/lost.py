@@ -7,7 +7,16 @@ Such a host may come back at any moment and do what it was told last, so nothing
 from __future__ import annotations
 
 from noonday_coordinator.core.restored import is_stale
-from noonday_coordinator.core.room import BUSY, counted, heard, in_mid_step, in_the_way, limit_of, stays_out
+from noonday_coordinator.core.room import (
+    BUSY,
+    counted,
+    group_has_room,
+    heard,
+    in_mid_step,
+    in_the_way,
+    limit_of,
+    stays_out,
+)
 from noonday_coordinator.core.state import AppOnHost, HostState, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_shared.messages import Goal, Outcome
@@ -31,6 +40,8 @@ def valid_until(state: State, view: View, host: str, app: str, now: float, longe
             return now + min(longest, rollout.policy.unreachable_after)
         case HostState.LOST:
             return now
+        case HostState.PREPARED if assigned.release == rollout.release and not assigned.stay:
+            return now  # it is to try again, in its turn and by a new word, or not at all
         case HostState.FAILED if on_host.assigned_at < member.since:
             return now  # what it was told before it was given up on; what it was told since holds
         case _ if would_change(on_host):
@@ -78,17 +89,29 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
     names = dict.fromkeys((host, *counted(state, rollout), *_others(state, rollout)))
     on_hosts = {name: state.hosts[name].app(rollout.app) for name in names if name in state.hosts}
     serving = {name for name in on_hosts if _stays_in(state, view, rollout, name, now)}
-    limit, missing = limit_of(rollout), sum(_uses_room(state, view, rollout, name, now) for name in on_hosts)
+    missing = [name for name in on_hosts if _uses_room(state, view, rollout, name, now)]
     well = {name for name in serving if on_hosts[name].serves_well}
     if not on_hosts[host].in_service:
         others = bool(well - {host}) or len(on_hosts) == 1
-        return (others and missing <= limit) or stays_out(rollout, on_hosts[host], now)
+        free = len(missing) <= limit_of(rollout) and group_has_room(state, rollout, host, {*missing} - {host})
+        return (others and free) or stays_out(rollout, on_hosts[host], now)
     waiting = [name for name in _in_order(on_hosts) if name in serving and _awaits_room(state, name, on_hosts[name])]
     # Those whose apps are ill lose nothing. Of the others one stays in service, where there are more; and of all.
     spare = [name for name in waiting if name in well][: max(len(well) - (len(on_hosts) > 1), 0)]
     may_go = [*(name for name in waiting if on_hosts[name].ill), *spare]
-    room = min(limit - missing, len(serving) - (len(on_hosts) > 1))
-    return host in may_go[: max(room, 0)]
+    return host in _as_far_as_there_is_room(state, rollout, may_go, missing, len(serving) - (len(on_hosts) > 1))
+
+
+def _as_far_as_there_is_room(
+    state: State, rollout: Rollout, may_go: list[str], missing: list[str], most: int
+) -> list[str]:
+    """Those of them that leave together, in the given order; `most` at once."""
+    chosen: list[str] = []
+    for host in may_go:
+        away = [*missing, *chosen]
+        if len(away) < limit_of(rollout) and len(chosen) < most and group_has_room(state, rollout, host, away):
+            chosen.append(host)
+    return chosen
 
 
 def _in_order(on_hosts: dict[str, AppOnHost]) -> list[str]:

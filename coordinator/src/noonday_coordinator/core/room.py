@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from noonday_coordinator.core import twin
 from noonday_coordinator.core.absorb import settled
+from noonday_coordinator.core.events import Stage
 from noonday_coordinator.core.policy import Policy, share_of
 from noonday_coordinator.core.state import AppOnHost, HostState, Rollout, State
 from noonday_coordinator.core.view import View
@@ -34,7 +35,7 @@ def may_move(state: State, view: View, rollout: Rollout, waiting: Iterable[str],
         if busy >= limit:
             break
         others = missing - {host}  # one that is only about to leave serves until then, so it needs room as well
-        room = len(others) < limit and _group_has_room(state, rollout, host, others)
+        room = len(others) < limit and group_has_room(state, rollout, host, others)
         free = room and not _is_last(state, view, rollout, host, well, now)
         if heard(view, rollout, host, now) and (free or _loses_nothing(state, rollout, host, chosen, now)):
             chosen.append(host)
@@ -73,7 +74,7 @@ def may_go_back(state: State, view: View, rollout: Rollout, touched: Iterable[st
         alone = not others or _is_last(state, view, rollout, host, well, now)
         away = busy | (turning - {host})
         room = count + len(turning - {host}) < limit
-        if room and (gone or (not alone and _group_has_room(state, rollout, host, away))):
+        if room and (gone or (not alone and group_has_room(state, rollout, host, away))):
             chosen.append(host)
             well.discard(host)
             there.discard(host)
@@ -252,7 +253,8 @@ def soon_out(state: State, view: View, rollout: Rollout, hosts: Iterable[str], n
 
 def _loses_nothing(state: State, rollout: Rollout, host: str, chosen: list[str], now: float) -> bool:
     """Whether nobody misses the host while it is moved: it never served, or it is out and stays so, which one that is
-    out for a second does not; or nobody serves, and nobody else is out because of us."""
+    out for a second does not; or nobody serves, and nobody else is out because of us, on the way back or where it was
+    sick from the beginning."""
     enrolled = state.hosts.get(host)
     if enrolled is None:
         return True
@@ -262,12 +264,15 @@ def _loses_nothing(state: State, rollout: Rollout, host: str, chosen: list[str],
     report = on_host.report
     if stays_out(rollout, on_host, now) or (report is not None and not report.live and report.healthy is not True):
         return True
+    was_well = report is not None and report.proven is not None and host not in rollout.sick
+    if was_well and rollout.stage is not Stage.ROLLING_BACK:
+        return False  # its machine, or its app, may be coming up again
     on_hosts = {name: state.hosts[name].app(rollout.app) for name in counted(state, rollout) if name in state.hosts}
     nobody = all(one.report is not None and one.report.in_service is False for one in on_hosts.values())
     return nobody and not any(name in chosen or in_mid_step(one) for name, one in on_hosts.items() if name != host)
 
 
-def _group_has_room(state: State, rollout: Rollout, host: str, missing: Iterable[str]) -> bool:
+def group_has_room(state: State, rollout: Rollout, host: str, missing: Iterable[str]) -> bool:
     """Whether the host's group may lose one more."""
     label = rollout.policy.group_by
     if not label:
