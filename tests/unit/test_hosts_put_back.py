@@ -15,7 +15,7 @@ from noonday_coordinator.core.coming_home import plan_reconcile
 from noonday_coordinator.core.view import Judgement
 from noonday_coordinator.outgoing import Outgoing
 from noonday_coordinator.verdict.limits import Case, broken_limits
-from noonday_shared.messages import Outcome, TroubleReport
+from noonday_shared.messages import Outcome, Phase, TroubleReport
 from support.odd_hosts import drift, put_back, told
 from support.story import NEW, OLD, OTHER, Story, only
 
@@ -299,6 +299,21 @@ def test_of_two_whose_last_orders_are_of_different_rollouts_one_is_told_at_a_tim
     assert told(story) == ["web-1"]
     story.takes("web-1")
     assert told(story) == ["web-3"]
+
+
+def test_none_is_told_while_one_that_came_since_is_out_because_of_us() -> None:
+    story = on_new()
+    story.enroll("web-4")
+    story.report("web-4", live="", proven=None, in_service=False, generation=0)
+    story.names = (*story.names, "web-4")
+    for name in (*story.names, "web-4", "web-4", "web-4"):
+        story.takes(name)
+    put_back(story, "web-4")
+    assert told(story) == ["web-4"]
+    working = {"generation": story.assigned("web-4").generation, "outcome": Outcome.WORKING}
+    story.report("web-4", phase=Phase.WARMING_UP, in_service=False, **working)
+    put_back(story, "web-2")
+    assert told(story) == []
 
 
 def test_one_that_tried_to_come_back_to_it_and_could_not_is_left_as_it_is_with_its_trouble() -> None:

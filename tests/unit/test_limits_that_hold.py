@@ -15,7 +15,7 @@ from noonday_coordinator.core.state import HostState
 from noonday_shared.errors import BadInput
 from noonday_shared.messages import Outcome, Phase
 from support.odd_hosts import put_back, told
-from support.story import NEW, OLD, Story, only, policy
+from support.story import NEW, OLD, OLDER, Story, only, policy
 
 
 @pytest.mark.parametrize(
@@ -156,6 +156,23 @@ def test_of_a_group_whose_disks_were_put_back_no_more_are_told_at_once_than_its_
     for name in ("web-2", "web-3", "web-5"):
         put_back(story, name)
     assert told(story) == ["web-2", "web-3"]
+
+
+def test_one_that_was_left_out_and_is_alone_in_its_group_has_room_to_come_back() -> None:
+    story = racks(group_limit=1, offline="skip", prepare_within=300)
+    story.deploy()
+    for name in ("web-1", "web-2", "web-4", "web-5"):
+        story.takes(name)
+    for _ in range(4):
+        story.passing(100.0, silent=["web-3"])
+    assert story.where("web-3") is HostState.SKIPPED
+    story.ask(c.Abort("web"))
+    story.settle()
+    for name in story.names * 3:
+        if not story.on(name).taken:
+            story.takes(name)
+    story.report("web-3", generation=1, live=OLDER.id, proven=OLDER, prepared=(OLDER.id,))
+    assert told(story) == ["web-3"]
 
 
 def test_a_silent_host_counts_as_one_that_serves_when_its_group_goes_back() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from noonday_coordinator.core.events import Stage
 from noonday_coordinator.core.examine import NOTHING, doubted_until, enough, last_instant, suffers_everywhere
-from noonday_coordinator.core.going_back import kept_since, still_to_go
+from noonday_coordinator.core.going_back import kept_since, still_to_go, what_it_has
 from noonday_coordinator.core.room import held_up, soon_out
 from noonday_coordinator.core.state import HostState, Rollout, State
 from noonday_coordinator.core.undone import canary_lost
@@ -47,7 +47,8 @@ def _kept(rollout: Rollout, state: State, view: View, hosts: list[str], now: flo
     left = _left(rollout.last_move + rollout.policy.host_within, now)
     why = kept_since(state, view, rollout, hosts[0], now)
     soon = _soon(rollout, state, view, hosts, now)
-    return f"Room on the way back: {why} keeps {rollout.release} (noonday hosts){soon}{left}, then it ends."
+    has = what_it_has(state, rollout, hosts[0])
+    return f"Room on the way back: {why} keeps {has} (noonday hosts){soon}{left}, then it ends."
 
 
 def _soon(rollout: Rollout, state: State, view: View, hosts: Iterable[str], now: float) -> str:

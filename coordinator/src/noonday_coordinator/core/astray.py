@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from noonday_coordinator.core.absorb import settled
 from noonday_coordinator.core.events import End, Report
+from noonday_coordinator.core.lost import is_void
 from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.core.restored import knows_more
 from noonday_coordinator.core.state import App, AppOnHost, Host, HostState, Rollout, State
@@ -51,7 +52,7 @@ def _look(state: State, app: App, host: Host, record: ReleaseRef) -> Astray | No
     if (
         report is None
         or knows_more(state, on_host)
-        or not (_at_rest(state, on_host) or (told := _waits_for(state, host.name, on_host)))
+        or not (_at_rest(state, host.name, on_host) or (told := _waits_for(state, host.name, on_host)))
         or (report.live == record.id and report.proven == record)
     ):
         return None
@@ -130,9 +131,11 @@ def tries(state: State, app: App, host: str) -> list[Rollout]:
     return [one for one in made if one.end is not End.SUPERSEDED]
 
 
-def _at_rest(state: State, on_host: AppOnHost) -> bool:
-    """Whether it took up and ended what it was told last, and that is known."""
+def _at_rest(state: State, host: str, on_host: AppOnHost) -> bool:
+    """Whether it took up and ended what it was told last, or that is void, and that is known."""
     assigned, report = on_host.assigned, on_host.report
+    if is_void(state, host, on_host):
+        return True
     if assigned is None:
         return not state.restored_at or report is None or report.generation == 0
     told_out = assigned.goal is Goal.OUT

@@ -24,6 +24,7 @@ from noonday_coordinator.core.events import (
 )
 from noonday_coordinator.core.examine import examine, lasting_hold, suffers_everywhere
 from noonday_coordinator.core.going_back import go_back
+from noonday_coordinator.core.lost import is_void
 from noonday_coordinator.core.policy import share_of
 from noonday_coordinator.core.preparing import prepare
 from noonday_coordinator.core.room import held_up, in_flight, in_turn, may_move, never_taken
@@ -260,7 +261,7 @@ def _settle(state: State, view: View) -> list[Event]:
             if assigned is None or rollout is None or rollout.end is None:
                 continue
             member = rollout.hosts[host.name].state
-            gave_up = member in (HostState.FAILED, HostState.PREPARED)
+            gave_up = (member is HostState.FAILED and not assigned.stay) or is_void(state, host.name, on_host)
             never = gave_up and in_flight(on_host) and never_taken(view, on_host)
             open_ = assigned.observe or assigned.goal is Goal.PREPARED or never
             if restored.is_stale(state, view, host.name, on_host) or not open_:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from noonday_coordinator.core import twin
+from noonday_coordinator.core.absorb import settled
 from noonday_coordinator.core.assign import assign, move_on
 from noonday_coordinator.core.events import End, Event, HostJudged, RolloutEnded
 from noonday_coordinator.core.room import heard, may_go_back, never_taken, turning_back
@@ -50,7 +51,10 @@ def _may_have_it(state: State, view: View, rollout: Rollout, host: str) -> bool:
     told = on_host.assigned
     if told is None or told.rollout != rollout.id or told.goal is not Goal.SERVING or told.release != rollout.release:
         return False
-    return not never_taken(view, on_host)
+    report = on_host.report
+    went_back = on_host.taken and settled(on_host) and not _has_another(state, rollout, host)
+    has_previous = report is not None and rollout.previous is not None and report.live == rollout.previous.id
+    return not (never_taken(view, on_host) or (went_back and has_previous))
 
 
 def _loses_nothing(state: State, rollout: Rollout, host: str) -> bool:
@@ -95,9 +99,14 @@ def _stuck(
         )
         return [*told, *judged]
     why = kept_since(state, view, rollout, touched[0], now)
-    report = state.hosts[touched[0]].app(rollout.app).report if touched[0] in state.hosts else None
-    has = (report and report.proven) or rollout.release
-    return [RolloutEnded(rollout.id, End.FAILED, f"{rollout.reason} {why} keeps {has}: mend the others")]
+    keeps = f"{why} keeps {what_it_has(state, rollout, touched[0])}"
+    return [RolloutEnded(rollout.id, End.FAILED, f"{rollout.reason} {keeps}: mend the others")]
+
+
+def what_it_has(state: State, rollout: Rollout, host: str) -> ReleaseRef:
+    """The release that was proven there last, else that of the rollout."""
+    report = state.hosts[host].app(rollout.app).report if host in state.hosts else None
+    return (report and report.proven) or rollout.release
 
 
 def kept_since(state: State, view: View, rollout: Rollout, host: str, now: float) -> str:

@@ -40,8 +40,8 @@ def valid_until(state: State, view: View, host: str, app: str, now: float, longe
             return now + min(longest, rollout.policy.unreachable_after)
         case HostState.LOST:
             return now
-        case HostState.PREPARED if assigned.release == rollout.release and not assigned.stay:
-            return now  # it is to try again, in its turn and by a new word, or not at all
+        case _ if is_void(state, host, on_host):
+            return now
         case HostState.FAILED if on_host.assigned_at < member.since:
             return now  # what it was told before it was given up on; what it was told since holds
         case _ if would_change(on_host):
@@ -53,6 +53,15 @@ def valid_until(state: State, view: View, host: str, app: str, now: float, longe
             return now + longest
 
 
+def is_void(state: State, host: str, on_host: AppOnHost) -> bool:
+    """Whether it was told to serve a release and is to try again: in its turn and by a new word, or not at all."""
+    assigned = on_host.assigned
+    rollout = state.rollouts.get(assigned.rollout) if assigned else None
+    if assigned is None or rollout is None or assigned.goal is not Goal.SERVING or assigned.stay or on_host.taken:
+        return False
+    return rollout.hosts[host].state is HostState.PREPARED and assigned.release == rollout.release
+
+
 def held_back(state: State, view: View, host: str, app: str, now: float) -> str:
     """What keeps a host that is heard from what it was told last in a rollout that is over, as sentences: once that
     took as long again as one host may take. Empty before, and where nothing is awaited."""
@@ -62,7 +71,8 @@ def held_back(state: State, view: View, host: str, app: str, now: float) -> str:
     rollout = state.rollouts.get(assigned.rollout) if assigned else None
     if assigned is None or assigned.release is None or rollout is None or rollout.end is None or on_host.taken:
         return ""
-    if is_stale(state, view, host, on_host) or not heard(view, rollout, host, now) or (active and host in active.hosts):
+    said_no_more = is_stale(state, view, host, on_host) or is_void(state, host, on_host)
+    if said_no_more or not heard(view, rollout, host, now) or (active and host in active.hosts):
         return ""
     over = on_host.assigned_at + assigned.deadline  # its own time; an instant that moves with a clock that is set
     if not view.in_vain(over + rollout.policy.host_within, rollout.policy.unreachable_after, now):
@@ -86,7 +96,7 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
     if rollout.end is None or not heard(view, rollout, host, now):
         return False
     # One that was left out is counted nowhere, but was told to prepare, and after that to serve what it serves.
-    names = dict.fromkeys((host, *counted(state, rollout), *_others(state, rollout)))
+    names = dict.fromkeys((host, *counted(state, rollout), *_others(state, view, rollout, now)))
     on_hosts = {name: state.hosts[name].app(rollout.app) for name in names if name in state.hosts}
     serving = {name for name in on_hosts if _stays_in(state, view, rollout, name, now)}
     missing = [name for name in on_hosts if _uses_room(state, view, rollout, name, now)]
@@ -95,7 +105,11 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
         others = bool(well - {host}) or len(on_hosts) == 1
         free = len(missing) <= limit_of(rollout) and group_has_room(state, rollout, host, {*missing} - {host})
         return (others and free) or stays_out(rollout, on_hosts[host], now)
-    waiting = [name for name in _in_order(on_hosts) if name in serving and _awaits_room(state, name, on_hosts[name])]
+    if state.active(rollout.app) is not None:
+        return False  # that may be just about to tell another one to leave
+    waiting = [
+        name for name in _in_order(on_hosts) if name in serving and _awaits_room(state, view, name, on_hosts[name])
+    ]
     # Those whose apps are ill lose nothing. Of the others one stays in service, where there are more; and of all.
     spare = [name for name in waiting if name in well][: max(len(well) - (len(on_hosts) > 1), 0)]
     may_go = [*(name for name in waiting if on_hosts[name].ill), *spare]
@@ -120,24 +134,28 @@ def _in_order(on_hosts: dict[str, AppOnHost]) -> list[str]:
     return sorted(told, key=lambda name: told[name])
 
 
-def _awaits_room(state: State, host: str, on_host: AppOnHost) -> bool:
+def _awaits_room(state: State, view: View, host: str, on_host: AppOnHost) -> bool:
     """Whether it may leave for what it was told last, in whichever rollout that was, once it is told again."""
     assigned = on_host.assigned
     rollout = state.rollouts.get(assigned.rollout) if assigned else None
     if assigned is None or rollout is None or rollout.end is None or on_host.taken:
         return False
+    if is_void(state, host, on_host) or is_stale(state, view, host, on_host):
+        return False
     given_up = rollout.hosts[host].state in (HostState.LOST, HostState.FAILED)
     return assigned.goal is Goal.SERVING and (given_up or would_change(on_host))
 
 
-def _others(state: State, rollout: Rollout) -> list[str]:
+def _others(state: State, view: View, rollout: Rollout, now: float) -> list[str]:
     """Hosts of the same fleet that are not counted in the rollout, as they came since or were left out, and serve or
-    are on their way to."""
+    are on their way to, unless they are dead."""
     active = state.active(rollout.app)
     moved = set(active.hosts) if active else set()
     fleet, known = state.hosts_with(rollout.policy.hosts), set(counted(state, rollout))
-    there = (host.name for host in fleet if host.name in moved or host.app(rollout.app).in_service)
-    return [name for name in there if name not in known]
+    on_hosts = {host.name: host.app(rollout.app) for host in fleet if host.name not in known}
+    coming = (name for name, one in on_hosts.items() if in_mid_step(one) and heard(view, rollout, name, now))
+    there = {*moved, *coming, *(name for name, one in on_hosts.items() if one.in_service)}
+    return [name for name in on_hosts if name in there]
 
 
 def _uses_room(state: State, view: View, rollout: Rollout, host: str, now: float) -> bool:

@@ -278,7 +278,7 @@ def group_has_room(state: State, rollout: Rollout, host: str, missing: Iterable[
     if not label:
         return True
     group = group_of(state, host, label)
-    size = sum(group_of(state, one, label) == group for one in counted(state, rollout))
+    size = sum(group_of(state, one, label) == group for one in {*counted(state, rollout), host})
     return sum(group_of(state, one, label) == group for one in missing) < share_of(rollout.policy.group_limit, size)
 
 

@@ -9,7 +9,7 @@ from noonday_coordinator.core.keeping import prunable
 from noonday_coordinator.core.plan import Plan, must_fetch, plan_deploy, plan_rollback
 from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.core.refusal import refused
-from noonday_coordinator.core.state import TOUCHED, Host, Rollout, State
+from noonday_coordinator.core.state import TOUCHED, Host, HostState, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_shared.names import ReleaseRef
 
@@ -126,8 +126,9 @@ def _started(state: State, plan: Plan, kind: e.Kind, policy: Policy, why: str) -
 
 
 def _half_rolled(active: Rollout) -> dict[str, ReleaseRef]:
-    """Hosts that got its release, or were told to; one that could only not prepare it has nothing of it."""
-    moved = (host for host in active.in_state(*TOUCHED) if active.hosts[host].moved)
+    """Hosts that got its release, or were told to, also those that are to try again; one that could only not prepare it
+    has nothing of it."""
+    moved = (host for host in active.in_state(*TOUCHED, HostState.PREPARED) if active.hosts[host].moved)
     return {**active.half_rolled, **dict.fromkeys(moved, active.release)}
 
 
