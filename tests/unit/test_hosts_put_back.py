@@ -12,12 +12,13 @@ from noonday_coordinator.core import commands as c
 from noonday_coordinator.core import events as e
 from noonday_coordinator.core.astray import astray
 from noonday_coordinator.core.coming_home import plan_reconcile
+from noonday_coordinator.core.state import HostState
 from noonday_coordinator.core.view import Judgement
 from noonday_coordinator.outgoing import Outgoing
 from noonday_coordinator.verdict.limits import Case, broken_limits
 from noonday_shared.messages import Outcome, Phase, TroubleReport
 from support.odd_hosts import drift, put_back, told
-from support.story import NEW, OLD, OTHER, Story, only
+from support.story import NEW, OLD, OLDER, OTHER, Story, only
 
 
 def on_new() -> Story:
@@ -310,10 +311,23 @@ def test_none_is_told_while_one_that_came_since_is_out_because_of_us() -> None:
         story.takes(name)
     put_back(story, "web-4")
     assert told(story) == ["web-4"]
-    working = {"generation": story.assigned("web-4").generation, "outcome": Outcome.WORKING}
+    working: dict[str, Any] = {"generation": story.assigned("web-4").generation, "outcome": Outcome.WORKING}
     story.report("web-4", phase=Phase.WARMING_UP, in_service=False, **working)
     put_back(story, "web-2")
     assert told(story) == []
+
+
+def test_the_only_host_is_told_also_where_the_last_rollout_left_it_out() -> None:
+    story = Story(1, examine=0, offline="skip", prepare_within=60, allow_outage=True)
+    story.deploy()
+    for _ in range(4):
+        story.passing(20.0, silent=["web-1"])
+    assert (story.rollout.end, story.where("web-1")) == (e.End.FAILED, HostState.SKIPPED)
+    story.hear("web-1")
+    story.settle()
+    story.takes("web-1")
+    story.report("web-1", generation=1, live=OLDER.id, proven=OLDER)
+    assert told(story) == ["web-1"]
 
 
 def test_one_that_tried_to_come_back_to_it_and_could_not_is_left_as_it_is_with_its_trouble() -> None:

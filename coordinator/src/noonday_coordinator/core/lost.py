@@ -101,9 +101,10 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
     serving = {name for name in on_hosts if _stays_in(state, view, rollout, name, now)}
     missing = [name for name in on_hosts if _uses_room(state, view, rollout, name, now)]
     well = {name for name in serving if on_hosts[name].serves_well}
+    limit = limit_of(rollout, back=serving)
     if not on_hosts[host].in_service:
         others = bool(well - {host}) or len(on_hosts) == 1
-        free = len(missing) <= limit_of(rollout) and group_has_room(state, rollout, host, {*missing} - {host})
+        free = len(missing) <= limit and group_has_room(state, rollout, host, {*missing} - {host})
         return (others and free) or stays_out(rollout, on_hosts[host], now)
     if state.active(rollout.app) is not None:
         return False  # that may be just about to tell another one to leave
@@ -113,7 +114,8 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
     # Those whose apps are ill lose nothing. Of the others one stays in service, where there are more; and of all.
     spare = [name for name in waiting if name in well][: max(len(well) - (len(on_hosts) > 1), 0)]
     may_go = [*(name for name in waiting if on_hosts[name].ill), *spare]
-    return host in _as_far_as_there_is_room(state, rollout, may_go, missing, len(serving) - (len(on_hosts) > 1))
+    most = min(limit - len(missing), len(serving) - (len(on_hosts) > 1))
+    return host in _as_far_as_there_is_room(state, rollout, may_go, missing, most)
 
 
 def _as_far_as_there_is_room(
@@ -123,7 +125,7 @@ def _as_far_as_there_is_room(
     chosen: list[str] = []
     for host in may_go:
         away = [*missing, *chosen]
-        if len(away) < limit_of(rollout) and len(chosen) < most and group_has_room(state, rollout, host, away):
+        if len(chosen) < most and group_has_room(state, rollout, host, away):
             chosen.append(host)
     return chosen
 

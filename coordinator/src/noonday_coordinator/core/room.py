@@ -16,9 +16,9 @@ BUSY = (HostState.WORKING, HostState.GOING_BACK)
 _OUT_FOR_A_STEP = frozenset(Phase) - {Phase.PREPARING, Phase.SETTLED, Phase.OUT}
 
 
-def limit_of(rollout: Rollout) -> int:
-    """Hosts that may be out at once; 0 when those that are left out use it up."""
-    absent = len(rollout.skipped)
+def limit_of(rollout: Rollout, back: Iterable[str] = ()) -> int:
+    """Hosts that may be out at once; 0 when those that are left out use it up, but for those that are back."""
+    absent = len({*rollout.skipped}.difference(back))
     total = len(rollout.hosts) + len(rollout.beside)
     present = total - absent
     return present if present <= 1 else max(min(rollout.policy.limit(total, absent), present - 1), 0)
