@@ -186,7 +186,7 @@ class SimulatedHost(FakeHost):
         where none was proven here yet, since others may be unpacked that were never served anywhere."""
         versions = {name.rpartition("-")[0] for name in self.releases.folders}
         if record is not None and self.file.kept.proven is None:
-            versions = {record.version}
+            versions &= {record.version}
         return any(one not in self.sick and self.natures.get(one, HARMLESS).healthy for one in versions)
 
     @property
