@@ -84,6 +84,18 @@ def test_a_host_that_forgot_that_it_went_out_is_let_in_by_the_next_word_of_a_rol
     assert host.restarted_into == [OLD.id, NEW.id], "it was well, so it was not restarted again"
 
 
+def test_a_host_that_forgot_that_an_operator_drained_it_is_let_in_when_he_undrains_it() -> None:
+    host = serving()
+    older = host.file.kept
+    host.runner.offer(assignment(host.clock, Goal.OUT, OLD, generation=2).model_copy(update={"rollout": ""}))
+    host.settle()
+    put_back(host, older)
+    assert host.serves == ""
+    host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=3).model_copy(update={"rollout": ""}))
+    assert host.settle().outcome is Outcome.DONE
+    assert host.serves == OLD.id
+
+
 def test_who_was_taken_out_by_somebody_else_stays_out_when_a_rollout_has_ended() -> None:
     host = serving()
     host.place.let_in = False

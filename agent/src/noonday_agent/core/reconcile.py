@@ -146,9 +146,9 @@ def _serve(journal: Journal, assignment: Assignment, facts: Facts, now: float) -
         if assignment.restart_for not in ("", journal.restarted_for):
             renewed = replace(journal, restarted_for=assignment.restart_for)
             return begin(renewed, assignment, Way.RENEW, Stage.DRAIN, now, previous=facts.live)
-        if not journal.out_by_us and facts.in_service is False and assignment.observe:
+        if not journal.out_by_us and facts.in_service is False and (assignment.observe or not assignment.rollout):
             # Somebody else took it out; or this agent did, and forgot, as when its disk was put back. A rollout's word
-            # lets it in, whatever the release was before.
+            # lets it in, whatever the release was before, and so does that of an operator who undrains it.
             return begin(journal, assignment, Way.ADOPT, Stage.PROVE, now, previous=_kept(assignment, facts))
         if not journal.out_by_us:
             return finish(journal, Outcome.DONE)
