@@ -102,6 +102,21 @@ def test_one_whose_disk_was_put_back_and_that_has_no_room_is_named() -> None:
     assert words(story, "web-3") == ""
 
 
+def test_one_whose_turn_comes_after_that_of_another_names_it() -> None:
+    story = Story(examine=0, host_within=WITHIN)
+    story.deploy()
+    for _ in range(3):
+        story.all_take()
+    assert story.rollout.end is not None
+    for name in ("web-1", "web-2"):
+        story.report(name, generation=1, outcome=Outcome.DONE, live=OLD.id, proven=OLD, prepared=(OLD.id,))
+    story.passing(late(story, "web-2") + 1.0)
+    assert words(story).endswith("though it is told again and again. On web-1: noonday-agent status")
+    assert "and did not take it up: web-1 goes first, and did not yet take up what it was told. " in words(
+        story, "web-2"
+    )
+
+
 def test_of_a_host_that_was_removed_meanwhile_nothing_is_said() -> None:
     story = given_up()
     story.passing(1000.0)

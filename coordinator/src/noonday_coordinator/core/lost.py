@@ -81,7 +81,8 @@ def held_back(state: State, view: View, host: str, app: str, now: float) -> str:
     waited = f"{host} was to serve {app} {assigned.release.version} {ago}, and did not take it up"
     if valid_until(state, view, host, app, now, 1.0) > now:
         return f"{waited}, though it is told again and again. On {host}: noonday-agent status"
-    why = f"{active.id} is under way" if active else others_out(state, view, rollout, host, now) or "others go first"
+    others = others_out(state, view, rollout, host, now) or _goes_first(state, view, rollout, host, now)
+    why = f"{active.id} is under way" if active else others
     again = "It stays as it is, and is told again once another one serves and there is room"
     return f"{waited}: {why}. {again}. Mend those (noonday hosts), or: noonday remove HOST"
 
@@ -95,9 +96,7 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
     """Once the rollout is over and the host is heard again, within the same limit as ever."""
     if rollout.end is None or not heard(view, rollout, host, now):
         return False
-    # One that was left out is counted nowhere, but was told to prepare, and after that to serve what it serves.
-    names = dict.fromkeys((host, *counted(state, rollout), *_others(state, view, rollout, now)))
-    on_hosts = {name: state.hosts[name].app(rollout.app) for name in names if name in state.hosts}
+    on_hosts = _fleet(state, view, rollout, host, now)
     serving = {name for name in on_hosts if _stays_in(state, view, rollout, name, now)}
     missing = [name for name in on_hosts if _uses_room(state, view, rollout, name, now)]
     well = {name for name in serving if on_hosts[name].serves_well}
@@ -108,9 +107,7 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
         return (others and free) or stays_out(rollout, on_hosts[host], now)
     if state.active(rollout.app) is not None:
         return False  # that may be just about to tell another one to leave
-    waiting = [
-        name for name in _in_order(on_hosts) if name in serving and _awaits_room(state, view, name, on_hosts[name])
-    ]
+    waiting = [name for name in _waiting(state, view, on_hosts) if name in serving]
     # Those whose apps are ill lose nothing. Of the others one stays in service, where there are more; and of all.
     spare = [name for name in waiting if name in well][: max(len(well) - (len(on_hosts) > 1), 0)]
     may_go = [*(name for name in waiting if on_hosts[name].ill), *spare]
@@ -130,10 +127,29 @@ def _as_far_as_there_is_room(
     return chosen
 
 
-def _in_order(on_hosts: dict[str, AppOnHost]) -> list[str]:
-    """Those that were told anything, the first told first: the same order whichever of them is asked about."""
+def _goes_first(state: State, view: View, rollout: Rollout, host: str, now: float) -> str:
+    """Whose turn is before this one's, as in 'web-1 goes first, and did not yet take up ...'."""
+    waiting = _waiting(state, view, _fleet(state, view, rollout, host, now))
+    before = waiting[: waiting.index(host)] if host in waiting else []
+    if not before:
+        return "others go first"
+    verb, they = ("goes", "it was") if len(before) == 1 else ("go", "they were")
+    return f"{', '.join(before)} {verb} first, and did not yet take up what {they} told"
+
+
+def _fleet(state: State, view: View, rollout: Rollout, host: str, now: float) -> dict[str, AppOnHost]:
+    """The host and all that are looked at beside it."""
+    # One that was left out is counted nowhere, but was told to prepare, and after that to serve what it serves.
+    names = dict.fromkeys((host, *counted(state, rollout), *_others(state, view, rollout, now)))
+    return {name: state.hosts[name].app(rollout.app) for name in names if name in state.hosts}
+
+
+def _waiting(state: State, view: View, on_hosts: dict[str, AppOnHost]) -> list[str]:
+    """Those that wait for room, the first told first: the same order whichever of them is asked about."""
     told = {name: one.assigned.generation for name, one in on_hosts.items() if one.assigned}
-    return sorted(told, key=lambda name: told[name])
+    return [
+        name for name in sorted(told, key=lambda name: told[name]) if _awaits_room(state, view, name, on_hosts[name])
+    ]
 
 
 def _awaits_room(state: State, view: View, host: str, on_host: AppOnHost) -> bool:
