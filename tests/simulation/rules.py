@@ -73,6 +73,8 @@ class Rules(Excuses):
         self._back: dict[str, float] = {}
         self._decided_by_people: set[str] = set()
         self._rollouts: dict[str, e.RolloutStarted] = {}
+        self._began = 0.0
+        """When the last rollout began."""
         self._next = 0.0
         self.checks = 0
 
@@ -207,6 +209,7 @@ class Rules(Excuses):
         self._members = tuple(host for wave in started.waves for host in wave)
         self._beside = started.beside
         self._limit = self._limit_of(len(self._members))
+        self._began = self._clock.now()
         self._out_before = frozenset(self._out())
         if started.kind == "deploy" and started.release.version in self._back:
             raise Broken(f"rule 3: {started.release} was rolled back and is rolled out again in {started.rollout}")
@@ -228,13 +231,21 @@ class Rules(Excuses):
         others = [self._hosts[name] for name in (*self._members, *self._beside) if name != host.name]
         if not others or not host.well or any(one.place.lags for one in others):
             return
-        if any(one.serves_well for one in others):
-            return
         decided = self._assigned_at.get((host.name, effect.generation), 0.0)
+        if any(one.serves_well for one in others) or self._both_wished(host, decided):
+            return
         alone = [one for one in others if one.out_cause not in ("us", "operator")]
         lately = [one for one in alone if self._down_since.get(one.name, self._clock.now()) > decided - STALE]
         if not lately:
             raise Broken(f"rule 1: {host.name} was the last host in service and was drained")
+
+    def _both_wished(self, host: SimulatedHost, decided: float) -> bool:
+        """Whether an operator drained it while it was silent, and rolled the only other one back after that: a rollback
+        may take the only host out, and whoever is to be drained does not count as one that serves."""
+        assignment = host.runner.journal.assignment
+        drained = assignment is not None and assignment.goal is Goal.OUT
+        alone = len(self._members) == self._limit and self._members != (host.name,)
+        return drained and alone and decided < self._began
 
     def _once(self, host: SimulatedHost, kind: str, what: str, generation: int) -> None:
         self._done[host.name, kind, what, generation] += 1
