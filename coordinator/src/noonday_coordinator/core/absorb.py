@@ -15,8 +15,7 @@ def absorb(state: State, view: View, rollout: Rollout, now: float) -> list[HostJ
     """The hosts whose state in the rollout has changed, by what they reported or by their silence."""
     found = []
     for name, member in rollout.hosts.items():
-        host = state.hosts.get(name)
-        on_host = host.app(rollout.app) if host else AppOnHost()
+        on_host = state.on(name, rollout.app)
         judged = _judge(view, rollout, name, member, on_host, now)
         if judged is not None:
             found.append(judged)

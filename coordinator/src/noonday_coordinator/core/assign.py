@@ -56,7 +56,7 @@ def _other(state: State, rollout: Rollout, host: str, release: ReleaseRef) -> Re
     one that serves an older release when the release of record is rolled out anew."""
     if release != rollout.release:
         return None
-    report = state.hosts[host].app(rollout.app).report if host in state.hosts else None
+    report = state.on(host, rollout.app).report
     own = report.proven if report else None
     return next((one for one in (rollout.previous, own) if one not in (None, release)), None)
 

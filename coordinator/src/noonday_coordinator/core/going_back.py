@@ -7,7 +7,7 @@ from noonday_coordinator.core.absorb import settled
 from noonday_coordinator.core.assign import assign, move_on
 from noonday_coordinator.core.events import End, Event, HostJudged, RolloutEnded
 from noonday_coordinator.core.room import heard, may_go_back, never_taken, turning_back
-from noonday_coordinator.core.state import TOUCHED, AppOnHost, HostState, Rollout, State
+from noonday_coordinator.core.state import TOUCHED, HostState, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_shared.messages import Goal
 from noonday_shared.names import ReleaseRef
@@ -47,7 +47,7 @@ def _must_go(state: State, view: View, rollout: Rollout, host: str) -> bool:
 
 def _may_have_it(state: State, view: View, rollout: Rollout, host: str) -> bool:
     """Whether one that is to try again was told to serve the release, and is not known to have let that pass."""
-    on_host = state.hosts[host].app(rollout.app) if host in state.hosts else AppOnHost()
+    on_host = state.on(host, rollout.app)
     told = on_host.assigned
     if told is None or told.rollout != rollout.id or told.goal is not Goal.SERVING or told.release != rollout.release:
         return False
@@ -68,7 +68,7 @@ def _loses_nothing(state: State, rollout: Rollout, host: str) -> bool:
 
 def _serves_another(state: State, rollout: Rollout, host: str) -> bool:
     """Whether it serves what it had before, which is not what it is to go back to: as after a way back that failed."""
-    return _has_another(state, rollout, host) and state.hosts[host].app(rollout.app).in_service
+    return _has_another(state, rollout, host) and state.on(host, rollout.app).in_service
 
 
 def _half_rolled(state: State, rollout: Rollout, host: str) -> bool:
@@ -78,7 +78,7 @@ def _half_rolled(state: State, rollout: Rollout, host: str) -> bool:
 
 def _has_another(state: State, rollout: Rollout, host: str) -> bool:
     """Whether what was proven there last is not what it is to go back to."""
-    report = state.hosts[host].app(rollout.app).report if host in state.hosts else None
+    report = state.on(host, rollout.app).report
     return report is not None and report.proven != rollout.previous
 
 
@@ -105,7 +105,7 @@ def _stuck(
 
 def what_it_has(state: State, rollout: Rollout, host: str) -> ReleaseRef:
     """The release that was proven there last, else that of the rollout."""
-    report = state.hosts[host].app(rollout.app).report if host in state.hosts else None
+    report = state.on(host, rollout.app).report
     return (report and report.proven) or rollout.release
 
 
@@ -114,7 +114,7 @@ def kept_since(state: State, view: View, rollout: Rollout, host: str, now: float
     turning = turning_back(state, view, rollout, now) - {host}
     if turning:
         return f"{', '.join(sorted(turning))} did not come back from what an earlier rollout began, so {host}"
-    ill = host in state.hosts and state.hosts[host].app(rollout.app).ill
+    ill = state.on(host, rollout.app).ill
     return f"{host} is the last host {'in service' if ill else 'that serves well'}, so it"
 
 

@@ -65,8 +65,7 @@ def is_void(state: State, host: str, on_host: AppOnHost) -> bool:
 def held_back(state: State, view: View, host: str, app: str, now: float) -> str:
     """What keeps a host that is heard from what it was told last in a rollout that is over, as sentences: once that
     took as long again as one host may take. Empty before, and where nothing is awaited."""
-    enrolled = state.hosts.get(host)
-    on_host, active = enrolled.app(app) if enrolled else AppOnHost(), state.active(app)
+    on_host, active = state.on(host, app), state.active(app)
     assigned = on_host.assigned
     rollout = state.rollouts.get(assigned.rollout) if assigned else None
     if assigned is None or assigned.release is None or rollout is None or rollout.end is None or on_host.taken:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from noonday_coordinator.core.assign import assign
 from noonday_coordinator.core.events import End, Event, HostJudged, RolloutEnded, Stage, StageEntered
 from noonday_coordinator.core.room import counted, heard, in_mid_step
-from noonday_coordinator.core.state import AppOnHost, HostState, Rollout, State
+from noonday_coordinator.core.state import HostState, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_shared.messages import Goal
 
@@ -62,7 +62,7 @@ def _means_outage(state: State, rollout: Rollout) -> bool:
     left = counted(state, rollout)
     if len(left) != 1 or not rollout.skipped:
         return False
-    serves = _on_host(state, rollout, left[0]).in_service
+    serves = state.on(left[0], rollout.app).in_service
     return rollout.kind == "deploy" or (rollout.kind == "reconcile" and serves)
 
 
@@ -109,12 +109,12 @@ def _skip(state: State, view: View, rollout: Rollout, away: list[str], now: floa
     return [
         HostJudged(rollout.id, host, HostState.SKIPPED, why[host])
         for host in away
-        if not in_mid_step(_on_host(state, rollout, host)) and host not in rollout.half_rolled
+        if not in_mid_step(state.on(host, rollout.app)) and host not in rollout.half_rolled
     ]
 
 
 def _heard_once(state: State, view: View, rollout: Rollout, host: str) -> bool:
-    kept = _on_host(state, rollout, host).reported_at
+    kept = state.on(host, rollout.app).reported_at
     return max(view.last_seen.get(host, 0.0), kept) >= rollout.started_at
 
 
@@ -123,10 +123,5 @@ def _seen(view: View, hosts: list[str] | tuple[str, ...], now: float) -> str:
 
 
 def _assigned(state: State, rollout: Rollout, host: str) -> bool:
-    assigned = _on_host(state, rollout, host).assigned
+    assigned = state.on(host, rollout.app).assigned
     return assigned is not None and assigned.rollout == rollout.id
-
-
-def _on_host(state: State, rollout: Rollout, host: str) -> AppOnHost:
-    enrolled = state.hosts.get(host)
-    return enrolled.app(rollout.app) if enrolled else AppOnHost()

@@ -217,12 +217,12 @@ def _is_last(state: State, view: View, rollout: Rollout, host: str, well: set[st
     """Whether nobody would serve well without this one; nobody does with one that is ill, as far as is known."""
     if well - {host} or len(counted(state, rollout)) <= 1:
         return False
-    return not (heard(view, rollout, host, now) and host in state.hosts and state.hosts[host].app(rollout.app).ill)
+    return not (heard(view, rollout, host, now) and state.on(host, rollout.app).ill)
 
 
 def is_needed(state: State, view: View, rollout: Rollout, host: str, now: float) -> bool:
     """Whether the host is in service and nobody else serves well: it does not leave."""
-    there = host in state.hosts and state.hosts[host].app(rollout.app).in_service
+    there = state.on(host, rollout.app).in_service
     return there and _is_last(state, view, rollout, host, _serving_well(state, view, rollout, now), now)
 
 

@@ -248,6 +248,11 @@ class State:
         """Enrolled hosts that carry all of `labels`, by name."""
         return tuple(host for _, host in sorted(self.hosts.items()) if host.carries(labels))
 
+    def on(self, host: str, app: str) -> AppOnHost:
+        """What is known of the app on the host: nothing where the host was removed."""
+        enrolled = self.hosts.get(host)
+        return enrolled.app(app) if enrolled else AppOnHost()
+
     def returns_to(self, host: str, app: str) -> ReleaseRef | None:
         """What the host serves once it is let back in: the release proven there, else the app's own; None before the
         first rollout."""

@@ -29,7 +29,7 @@ def candidate(state: State, view: View, rollout: Rollout, now: float) -> str:
         for name in wave:
             prepared = rollout.hosts[name].state is HostState.PREPARED
             near = view.silent_for(name, now) <= rollout.policy.unreachable_after
-            if prepared and near and serves(_on_host(state, rollout, name), rollout.previous):
+            if prepared and near and serves(state.on(name, rollout.app), rollout.previous):
                 return name
     return ""
 
@@ -42,13 +42,13 @@ def serves(on_host: AppOnHost, release: ReleaseRef) -> bool:
 
 def told(state: State, rollout: Rollout) -> str:
     """The host that was told to restart for this rollout; empty before, and once it was told something else."""
-    return next((name for name in rollout.members if _is_told(_on_host(state, rollout, name), rollout)), "")
+    return next((name for name in rollout.members if _is_told(state.on(name, rollout.app), rollout)), "")
 
 
 def under_way(state: State, view: View, rollout: Rollout, now: float) -> bool:
     """Whether the twin may be out because of us."""
     name = told(state, rollout)
-    return bool(name) and may_leave(view, _on_host(state, rollout, name), rollout, now)
+    return bool(name) and may_leave(view, state.on(name, rollout.app), rollout, now)
 
 
 def may_leave(view: View, on_host: AppOnHost, rollout: Rollout, now: float) -> bool:
@@ -61,7 +61,7 @@ def missing(state: State, view: View, rollout: Rollout, now: float) -> str:
     name = told(state, rollout)
     if not name:
         return ""
-    on_host = _on_host(state, rollout, name)
+    on_host = state.on(name, rollout.app)
     report = on_host.report
     if settled(on_host) and report is not None:
         why = str(report.trouble) if report.trouble else "it gave no reason"
@@ -82,8 +82,3 @@ def _is_told(on_host: AppOnHost, rollout: Rollout) -> bool:
 def _late(view: View, on_host: AppOnHost, now: float) -> bool:
     assigned = on_host.assigned
     return assigned is not None and view.in_vain(on_host.assigned_at + assigned.deadline + GRACE, GRACE, now)
-
-
-def _on_host(state: State, rollout: Rollout, name: str) -> AppOnHost:
-    host = state.hosts.get(name)
-    return host.app(rollout.app) if host else AppOnHost()

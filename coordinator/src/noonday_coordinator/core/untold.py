@@ -23,7 +23,7 @@ def tell_again(state: State, view: View, rollout: Rollout, now: float) -> list[E
     if view.deaf:
         return []
     for host in rollout.in_state(*BUSY):
-        told = state.hosts[host].app(rollout.app).assigned if host in state.hosts else None
+        told = state.on(host, rollout.app).assigned
         if told is None or told.release is None or told.rollout != rollout.id:
             continue
         on_host = state.hosts[host].app(rollout.app)
