@@ -118,6 +118,61 @@ def test_a_drained_host_goes_out_again_of_the_one_that_forgot_though_the_other_c
     assert host.runner.journal.attempt is None, "there is nothing more to do"
 
 
+def drained_with_one_away(gone: str) -> TwoBalancers:
+    host = serving_old()
+    host.runner.offer(assignment(host.clock, Goal.OUT, OLD, generation=2))
+    host.steps.die_at(Stage.DRAIN, after=False)
+    with pytest.raises(Died):
+        host.turn_until(lambda: False)
+    getattr(host, gone).reachable = False
+    host.agent()
+    failed = host.settle(within=120.0)
+    assert (failed.outcome, failed.out_by_us) == (Outcome.FAILED, True)
+    assert failed.trouble is not None
+    assert failed.trouble.step == Stage.DRAIN
+    return host
+
+
+ONE_AWAY = pytest.mark.parametrize("gone", ["place", "second"])
+
+
+@ONE_AWAY
+def test_a_drain_that_failed_since_one_balancer_was_away_is_done_once_that_one_is_back_and_was_told(gone: str) -> None:
+    host = drained_with_one_away(gone)
+    getattr(host, gone).reachable = True
+    host.turn_until(lambda: host.runner.journal.outcome is Outcome.DONE)
+    assert not host.place.gets_requests
+    assert not host.second.gets_requests
+    assert (host.runner.journal.trouble, host.runner.journal.out_by_us) == (None, True)
+
+
+@ONE_AWAY
+def test_it_stays_failed_and_says_why_for_as_long_as_that_one_is_away(gone: str) -> None:
+    host = drained_with_one_away(gone)
+    before = host.runner.journal
+    for _ in range(10):
+        host.clock.sleep(IDLE)
+        host.turn()
+        assert host.runner.journal == before
+
+
+def test_that_it_failed_before_is_said_until_it_is_done() -> None:
+    host = drained_with_one_away("second")
+    before = host.runner.journal
+    host.second.reachable = True
+    host.turn_until(lambda: host.at(Stage.WAIT_IDLE, Way.LEAVE))
+    assert (host.runner.journal.outcome, host.runner.journal.trouble) == (Outcome.FAILED, before.trouble)
+
+
+def test_one_that_was_drained_in_vain_and_undrained_is_let_in_again() -> None:
+    host = drained_with_one_away("second")
+    host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=3))
+    host.second.reachable = True
+    assert host.settle(within=120.0).outcome is Outcome.DONE
+    assert host.place.gets_requests
+    assert host.second.gets_requests
+
+
 @GONE_AND_RELOADED
 def test_so_does_a_host_that_is_kept_out_with_a_first_release_that_failed(gone: str, reloaded: str) -> None:
     host = TwoBalancers(limits=QUICK)

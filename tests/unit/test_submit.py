@@ -129,6 +129,16 @@ def test_the_same_archive_again_is_nothing_and_another_under_its_version_is_refu
         story.ask(c.Push("web", ReleaseRef(version=NEW.version, digest="f" * 64), 1, manifest))
 
 
+def test_who_pushes_it_again_and_says_why_is_kept_with_that_and_nothing_is_pruned_for_it() -> None:
+    story = Story()
+    again = c.Push("web", NEW, 1, ReleaseManifest(app="web", version=NEW.version), keep=1, why="build 4711")
+    (event,) = story.ask(again)
+    assert (type(event), story.state.app("web").releases[NEW.version].why) == (e.ReleasePushed, "build 4711")
+    assert story.ask(again) == (), "it says nothing new"
+    assert story.ask(c.Push("web", NEW, 1, ReleaseManifest(app="web", version=NEW.version))) == ()
+    assert story.state.app("web").releases[NEW.version].why == "build 4711"
+
+
 def test_the_last_host_in_service_is_not_drained() -> None:
     story = Story()
     story.report("web-2", in_service=False)

@@ -61,6 +61,10 @@ def test_pushing_the_same_again_is_no_news(api: Api, shelf: Shelf) -> None:
     again = api.push(built)
     assert not again["new"]
     assert "pushed before" in again["words"]
+    with_reason = api.push(built, why="build 4711")
+    assert not with_reason["new"]
+    assert with_reason["words"].endswith(" was pushed: build 4711.")
+    assert api.get("/apps/web/releases/1.0.0")["why"] == "build 4711"
 
 
 def test_the_same_version_with_other_content_is_refused_also_when_the_archives_were_lost(

@@ -29,7 +29,7 @@ def must_ask(journal: Journal) -> bool:
     if assignment is None:
         return False
     if attempt is None:
-        return journal.outcome is Outcome.WORKING
+        return journal.outcome is Outcome.WORKING or _left_in_doubt(journal, assignment)
     return attempt.generation != assignment.generation and attempt.way not in (Way.FORWARD, Way.BACK)
 
 
@@ -43,6 +43,9 @@ def reconcile(journal: Journal, facts: Facts, now: float) -> Journal:
     assignment = journal.assignment
     if assignment is None:
         return journal
+    if _left_in_doubt(journal, assignment) and facts.lets_in is False:
+        again = begin(journal, assignment, Way.LEAVE, Stage.DRAIN, now)
+        return replace(again, trouble=journal.trouble)
     if journal.outcome is not Outcome.WORKING:
         return _watched(journal, assignment, facts, now)
     match assignment.goal:
@@ -115,6 +118,12 @@ def _wants(assignment: Assignment, attempt: Attempt) -> bool:
             return assignment.goal is Goal.OUT
         case Way.RESUME | Way.BACK | Way.STRANDED:
             return False
+
+
+def _left_in_doubt(journal: Journal, assignment: Assignment) -> bool:
+    """Whether it was to leave, and that failed: a load balancer could not be told in time. It is told since, each time
+    it lets the app in; once all of them say that they send nothing, leaving is tried once more, and ends well."""
+    return assignment.goal is Goal.OUT and journal.outcome is Outcome.FAILED and journal.out_by_us
 
 
 def _watched(journal: Journal, assignment: Assignment, facts: Facts, now: float) -> Journal:

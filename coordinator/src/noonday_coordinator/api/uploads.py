@@ -94,23 +94,27 @@ async def _push(app: str, body: _Body, context: Context, by: str, why: str, mani
     draft, file = context.artifacts.draft(release.size)
     try:
         await _receive(body, file, release.size)
-        records = await run_in_threadpool(_keep, app, draft, manifest, context, by, why)
+        new, records = await run_in_threadpool(_keep, app, draft, manifest, context, by, why)
     finally:
         draft.unlink(missing_ok=True)
     words = say_all(records) if records else f"{app} {release.version} was pushed before, with this content."
-    return m.Pushed(app=app, version=release.version, digest=release.digest, new=bool(records), words=words)
+    return m.Pushed(app=app, version=release.version, digest=release.digest, new=new, words=words)
 
 
-def _keep(app: str, draft: Path, manifest: bytes, context: Context, by: str, why: str) -> tuple[Record, ...]:
+def _keep(
+    app: str, draft: Path, manifest: bytes, context: Context, by: str, why: str
+) -> tuple[bool, tuple[Record, ...]]:
+    """Whether it was not kept before, and what the log says of it now."""
     # One at a time: an archive that comes back must not be deleted by the push of another.
     with context.pushing:
         release = context.artifacts.put(draft, manifest, context.config.trusted_releases)
+        before = context.engine.state.app(app).releases.get(release.version)
         command = Push(app, release.ref, release.size, release.manifest, context.config.keep_releases, why)
         records = context.submit(command, by)
         for known in context.engine.state.app(app).releases.values():
             if known.pruned:
                 context.artifacts.remove(app, known.ref)
-    return records
+    return before is None or before.pruned, records
 
 
 def _check_names(app: str, release: SignedRelease, context: Context) -> None:

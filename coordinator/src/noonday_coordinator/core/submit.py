@@ -213,9 +213,9 @@ def _push(state: State, command: c.Push) -> tuple[e.Event, ...]:
     if known is not None and known.ref != command.release:
         text = f"{command.app} {command.release.version} was pushed with other content (sha256 {known.ref.digest[:8]}…)"
         raise refused("same-version-other-content", text, "build it under a new version")
-    if known is not None and not known.pruned:
-        return ()
     pushed = e.ReleasePushed(command.app, command.release, command.size, command.manifest, command.why)
+    if known is not None and not known.pruned:
+        return (pushed,) if command.why not in ("", known.why) else ()
     older = prunable(state, command.app, max(command.keep - 1, 1)) if command.keep else ()
     return (pushed, *(e.ReleasePruned(command.app, one) for one in older))
 
