@@ -228,7 +228,9 @@ class Rules(Excuses):
 
     def _never_the_last(self, host: SimulatedHost, effect: Effect) -> None:
         """Others that went down by themselves count once the coordinator must have known before it decided."""
-        others = [self._hosts[name] for name in (*self._members, *self._beside) if name != host.name]
+        # For an operator's drain all of the fleet counts, also those that the last rollout left out.
+        counted = tuple(self._hosts) if effect.way is Way.LEAVE else (*self._members, *self._beside)
+        others = [self._hosts[name] for name in counted if name != host.name]
         if not others or not host.well or any(one.place.lags for one in others):
             return
         decided = self._assigned_at.get((host.name, effect.generation), 0.0)

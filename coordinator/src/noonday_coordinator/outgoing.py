@@ -9,7 +9,7 @@ from noonday_coordinator.core.events import Assigned
 from noonday_coordinator.core.lost import valid_until, would_change
 from noonday_coordinator.core.state import AppOnHost, State
 from noonday_coordinator.core.view import View
-from noonday_shared.messages import Assignment
+from noonday_shared.messages import Assignment, Goal
 from noonday_shared.names import ReleaseRef
 
 FIRST_REPEAT = 2.0
@@ -85,10 +85,19 @@ class Outgoing:
             issued_at=now,
             expires_at=until,
             observe=assigned.observe,
-            stay=assigned.stay and not would_change(state.hosts[assigned.host].app(assigned.app)),
+            stay=_stays(assigned, state.hosts[assigned.host].app(assigned.app)),
             taken=taken,
             watch_until=state.app(assigned.app).watch_until,
         )
+
+
+def _stays(assigned: Assigned, on_host: AppOnHost) -> bool:
+    """Whether the host is to say so, rather than to leave, where it has another release than it is told to serve."""
+    if not assigned.rollout:
+        # An operator let it in again, and its disk was put back since: others' may have been too, and no rollout makes
+        # room for any of them. Once it has said so, it comes home in its turn.
+        return assigned.goal is Goal.SERVING and would_change(on_host) and on_host.in_service
+    return assigned.stay and not would_change(on_host)
 
 
 def _taken(state: State, on_host: AppOnHost, assigned: Assigned) -> bool:
