@@ -35,8 +35,10 @@ def words(story: Story) -> dict[str, Assignment]:
 
 def says_that_it_stays(story: Story, name: str) -> None:
     trouble = TroubleReport(rule="put-back", step="prepare", text="It was to stay.")
-    told = {"generation": story.assigned(name).generation, "term": story.state.term}
-    story.report(name, outcome=Outcome.FAILED, trouble=trouble, live=OLD.id, proven=OLD, **told)
+    generation, term = story.assigned(name).generation, story.state.term
+    story.report(
+        name, outcome=Outcome.FAILED, trouble=trouble, live=OLD.id, proven=OLD, generation=generation, term=term
+    )
     story.settle()
 
 
