@@ -49,6 +49,7 @@ class Rules(Excuses):
     def __init__(self, hosts: Mapping[str, SimulatedHost], script: Script, clock: Clock) -> None:
         super().__init__(clock)
         self._hosts = hosts
+        self._forgot_at = -1.0
         self._all = tuple(hosts.values())
         self._script = script
         self._kinds = {one.ref.version: one.kind for one in script.candidates}
@@ -181,6 +182,7 @@ class Rules(Excuses):
         self._taken.pop(host.name, None)
         self._seen.pop(host.name, None)
         self._orders.pop(host.name, None)
+        self._forgot_at = self._clock.now()
         self._undone(host)
 
     def _weigh(self, host: SimulatedHost, effect: Effect) -> None:
@@ -270,7 +272,9 @@ class Rules(Excuses):
         started, policy = self._rollouts[rollout], self._script.policy
         kind = self._kinds.get(started.release.version, "good")
         everywhere = all_hosts and len(self._members) == len(self._hosts)
-        if started.kind == "deploy" and everywhere and kind in HOPELESS:
+        # An agent that lost its memory finds the release live and well, and can't know that a hook was still to come.
+        unknown = kind == "failing-hook" and self._forgot_at >= self._began
+        if started.kind == "deploy" and everywhere and kind in HOPELESS and not unknown:
             raise Broken(f"rule 12: {rollout} says that all hosts serve a release that is {kind}")
         noticed = self._script.peaceful and policy.examine >= 10 and self._script.rate >= 10
         if kind == "noisy" and noticed and rollout not in self._decided_by_people:

@@ -13,7 +13,7 @@ from noonday_coordinator.core.evolve import evolve
 from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.core.state import AppOnHost, HostState, Rollout, State
 from noonday_coordinator.core.submit import submit
-from noonday_coordinator.core.view import Judgement, View
+from noonday_coordinator.core.view import CATCH_UP, Judgement, View
 from noonday_shared.messages import Goal, Outcome, Phase, TroubleReport
 from noonday_shared.names import ReleaseRef
 from noonday_shared.release.manifest import ReleaseManifest
@@ -38,7 +38,7 @@ class Story:
         self.policy = policy(**changes)
         self.now = 1000.0
         self.state = State()
-        self.view = View(since=self.now)
+        self.view = View(since=self.now - CATCH_UP)
         self.names = tuple(f"web-{n}" for n in range(1, hosts + 1))
         self.keep(e.CoordinatorStarted(1))
         for name in self.names:

@@ -12,7 +12,7 @@ from noonday_coordinator.core import events as e
 from noonday_coordinator.core.coming_home import AGAIN_AFTER, plan_reconcile
 from noonday_coordinator.core.plan import plan_deploy
 from noonday_coordinator.core.state import HostState
-from noonday_coordinator.core.view import View
+from noonday_coordinator.core.view import CATCH_UP, View
 from noonday_coordinator.outgoing import Outgoing
 from noonday_shared.errors import BadInput
 from noonday_shared.messages import Goal, Outcome
@@ -442,6 +442,7 @@ def test_a_restart_of_the_coordinator_forgets_nothing_of_all_this() -> None:
     story = missed()
     story.view = replace(View(), since=story.now)
     assert story.settle() == []
+    story.now += CATCH_UP
     story.hear("web-2")
     story.settle()
     assert story.rollout.members == ("web-2",)

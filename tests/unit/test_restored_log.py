@@ -7,7 +7,7 @@ import pytest
 from noonday_coordinator.core import commands as c
 from noonday_coordinator.core import events as e
 from noonday_coordinator.core.state import HostState, State
-from noonday_coordinator.core.view import View
+from noonday_coordinator.core.view import CATCH_UP, View
 from noonday_coordinator.outgoing import Outgoing
 from noonday_shared.messages import Outcome
 from support.story import NEW, OLD, OTHER, Story
@@ -120,6 +120,7 @@ def test_no_host_is_sent_back_to_what_it_served_when_the_backup_was_made() -> No
 
 def test_the_next_deploy_brings_hosts_that_were_told_more_to_one_release_again(story: Story) -> None:
     restored(story)
+    story.now += CATCH_UP
     for name in story.names:
         story.report(name, term=1, generation=900, outcome=Outcome.DONE, live="1.2.0-cccccccc", proven=OTHER)
     story.settle()

@@ -21,7 +21,7 @@ def examine(
     judgement = view.judgements.get(rollout.id, NOTHING)
     if rollout.promoted:
         return [_promote(rollout, judgement, "a person promoted it"), *onward(rollout)]
-    if now < rollout.deadline:
+    if now < rollout.deadline or not view.has_caught_up(now):
         return []
     if rollout.policy.dry_run:
         return [_promote(rollout, judgement, _would(rollout, judgement)), *onward(rollout)]

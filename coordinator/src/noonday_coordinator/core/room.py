@@ -26,7 +26,10 @@ def limit_of(rollout: Rollout, back: Iterable[str] = ()) -> int:
 
 def may_move(state: State, view: View, rollout: Rollout, waiting: Iterable[str], now: float) -> list[str]:
     """Hosts that may be taken out now, in the given order. One that stays out costs no capacity, and one whose app is
-    not well serves nobody; one that is silent is waited for, since nobody knows when it would begin."""
+    not well serves nobody; one that is silent is waited for, since nobody knows when it would begin. None before what
+    was said while nobody listened is known."""
+    if not view.has_caught_up(now):
+        return []
     limit, busy = limit_of(rollout), _busy(state, view, rollout, now)
     missing = set(out(state, view, rollout, now))
     well = _serving_well(state, view, rollout, now)

@@ -11,6 +11,9 @@ from noonday_coordinator.core.events import Finding
 MOST_ANEW = 10
 """Times that hosts get their patience anew in one wait: a broker that comes and goes prolongs none for ever."""
 
+CATCH_UP = 0.5
+"""Seconds in which one that begins to listen takes in what hosts said before: their reports wait in a queue."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -52,6 +55,10 @@ class View:
     def back(self, now: float) -> View:
         """After it was cut off."""
         return replace(self, deaf=False, hears_since=now, came_back=(*self.came_back, now)[-MOST_ANEW:])
+
+    def has_caught_up(self, now: float) -> bool:
+        """Whether what it knows of hosts is of now, and not of when it last listened."""
+        return now >= self.listens_since + CATCH_UP
 
     def silent_for(self, host: str, now: float) -> float:
         """Seconds since the host was last heard, or since this coordinator listens."""
