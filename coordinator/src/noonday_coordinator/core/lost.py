@@ -80,6 +80,8 @@ def held_back(state: State, view: View, host: str, app: str, now: float) -> str:
     waited = f"{host} was to serve {app} {assigned.release.version} {ago}, and did not take it up"
     if valid_until(state, view, host, app, now, 1.0) > now:
         return f"{waited}, though it is told again and again. On {host}: noonday-agent status"
+    if active is None and on_host.in_service and len(_fleet(state, view, rollout, host, now)) == 1:
+        return f"{waited}: it is the only one that serves. It stays as it is. Next: noonday deploy, with --allow-outage"
     others = others_out(state, view, rollout, host, now) or _goes_first(state, view, rollout, host, now)
     why = f"{active.id} is under way" if active else others
     again = "It stays as it is, and is told again once another one serves and there is room"
@@ -107,10 +109,11 @@ def _may_return(state: State, view: View, rollout: Rollout, host: str, now: floa
     if state.active(rollout.app) is not None:
         return False  # that may be just about to tell another one to leave
     waiting = [name for name in _waiting(state, view, on_hosts) if name in serving]
-    # Those whose apps are ill lose nothing. Of the others one stays in service, where there are more; and of all.
-    spare = [name for name in waiting if name in well][: max(len(well) - (len(on_hosts) > 1), 0)]
+    # Those whose apps are ill lose nothing. Of the others one stays in service, but for the only host; and of all.
+    stay = not (len(on_hosts) == 1 and (rollout.policy.allow_outage or on_hosts[host].ill))
+    spare = [name for name in waiting if name in well][: max(len(well) - stay, 0)]
     may_go = [*(name for name in waiting if on_hosts[name].ill), *spare]
-    most = min(limit - len(missing), len(serving) - (len(on_hosts) > 1))
+    most = min(limit - len(missing), len(serving) - stay)
     return host in _as_far_as_there_is_room(state, rollout, may_go, missing, most)
 
 

@@ -9,6 +9,7 @@ from noonday_coordinator.core.keeping import prunable
 from noonday_coordinator.core.plan import Plan, must_fetch, plan_deploy, plan_rollback
 from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.core.refusal import refused
+from noonday_coordinator.core.room import in_flight
 from noonday_coordinator.core.state import TOUCHED, Host, HostState, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_shared.names import ReleaseRef
@@ -189,8 +190,8 @@ def _last(state: State, view: View, host: Host, app: str, now: float) -> str:
     others = [
         one.app(app)
         for one in state.hosts.values()
-        # Its report lags: a host that was just drained, or that is silent, can't be counted on.
-        if one.name != host.name and one.app(app).in_service and not one.drained_by
+        # Its report lags: one that was just drained, is silent, or was told to change, can't be counted on.
+        if one.name != host.name and one.app(app).in_service and not one.drained_by and not in_flight(one.app(app))
         if view.silent_for(one.name, now) <= SILENT
     ]
     if host.app(app).in_service and not others:
