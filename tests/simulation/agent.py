@@ -165,6 +165,7 @@ class SimulatedAgent(Mortal):
         self._crashes.begin(self)
         try:
             self.host.runner.offer(open_sealed(raw, ASSIGNMENT, Assignment, self._trusted))
+            self.host.took(self.host)
         except NoondayError as error:
             self._notices.append(str(error)[:1000])
             self._changed()

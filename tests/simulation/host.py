@@ -69,14 +69,17 @@ class WatchedSteps(MortalSteps):
     def execute(self, journal: Journal, *, now: float, cancelled: Callable[[], bool]) -> Result:
         self.watcher.doing = journal.attempt
         try:
-            return super().execute(journal, now=now, cancelled=cancelled)
+            result = super().execute(journal, now=now, cancelled=cancelled)
+            self.watcher.left(journal.attempt)
+            return result
         finally:
             if journal.attempt and journal.attempt.stage is self.watcher.fills_after:
                 self.watcher.fill()
 
 
 class SimulatedHost(FakeHost):
-    """`natures` is shared by the fleet; `noticed` is told every effect at once. Times of the app are the world's."""
+    """`natures` is shared by the fleet; `noticed` is told every effect at once, and `took` that it took an assignment
+    up. Times of the app are the world's."""
 
     place: SimulatedBalancer  # type: ignore[assignment]  # same meaning, more mischief
     process: SimulatedProcess
@@ -92,6 +95,7 @@ class SimulatedHost(FakeHost):
         self.world_clock = clock
         self.local = LocalClock(clock)
         self.noticed: Callable[[SimulatedHost, Effect], None] = lambda _host, _effect: None
+        self.took: Callable[[SimulatedHost], None] = lambda _host: None
         self.changed: Callable[[], None] = lambda: None
         self.doing: Attempt | None = None
         self.started_at = 0.0
@@ -252,6 +256,11 @@ class SimulatedHost(FakeHost):
 
     def arrived(self) -> None:
         self.monitor.arrived()
+
+    def left(self, attempt: Attempt | None) -> None:
+        """One that was out because of us, and that an operator drains, is out because of him from then on."""
+        if attempt is not None and attempt.way is Way.LEAVE and self.out_cause == "us":
+            self.out_cause = "operator"
 
     def _let(self, kind: str) -> None:
         wanted = self.runner.journal

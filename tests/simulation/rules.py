@@ -106,6 +106,11 @@ class Rules(Excuses):
             case "hook":
                 self._once(host, "hook", effect.what, effect.generation)
 
+    def took(self, host: SimulatedHost) -> None:
+        """It took an assignment up. After a replaced coordinator's its successor's last word is new to it once more."""
+        if self.led_astray(host):
+            self._undone(host)
+
     def recorded(self, state: State, record: e.Record) -> None:
         """The coordinator kept a fact."""
         self._in_turn.recorded(state, record.event)

@@ -213,6 +213,7 @@ class World:
     def _settle_in(self, agent: SimulatedAgent) -> None:
         host = agent.host
         host.noticed = self._noticed
+        host.took = self.rules.took
         host.releases.takes = self.script.download
         for one in self.script.candidates:
             host.releases.hooks[one.ref.version] = one.hooks
