@@ -58,7 +58,8 @@ def told(story: Story) -> list[str]:
         for name in story.names
         if valid_until(story.state, story.view, name, "web", story.now, 900.0) > story.now
         and (report := story.on(name).report) is not None
-        and report.generation != story.assigned(name).generation
+        and (assigned := story.on(name).assigned) is not None
+        and report.generation != assigned.generation
     ]
 
 

@@ -218,7 +218,8 @@ class Engine:
         self._notice_clock()
         self._hear()
         now = self._clock.now()
-        self.view = replace(self._listening(now), judgements=self._desk.turn(self.state, now))
+        heard, judged = self._listening(now), self._desk.turn(self.state, now)
+        self.view = replace(heard, judgements=judged, on_its_way=self._outgoing.on_its_way)
         self._note_hosts(now)
         for _ in range(MOST_ROUNDS):
             events = decide(self.state, self.view, now)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from noonday_coordinator.core.events import Assigned
-from noonday_coordinator.core.lost import valid_until, would_change
+from noonday_coordinator.core.lost import valid_until
 from noonday_coordinator.core.state import AppOnHost, State
 from noonday_coordinator.core.view import View
 from noonday_shared.messages import Assignment, Goal
@@ -26,6 +26,8 @@ class _Said:
     watch_until: float
     at: float
     wait: float = FIRST_REPEAT
+    until: float = 0.0
+    """When the last of it expires, under any number, that would take the host out; 0 once it was taken up."""
 
 
 class Outgoing:
@@ -44,7 +46,13 @@ class Outgoing:
                     continue
                 until = valid_until(state, view, host.name, app, now, VALID)
                 if until > now and self._is_due(state, host.name, app, on_host, assigned, now):
+                    self._note(self._said[host.name, app], assigned, on_host, until)
                     yield self._assignment(state, assigned, now, until, taken=on_host.taken)
+
+    @property
+    def on_its_way(self) -> dict[tuple[str, str], float]:
+        """By host and app: until when what was sent, and would take the host out, may be taken up."""
+        return {one: said.until for one, said in self._said.items()}
 
     def in_vain(self, view: View, assignment: Assignment) -> bool:
         """Whether a host that is heard has not taken it up for so long that its queue may be gone."""
@@ -56,13 +64,20 @@ class Outgoing:
         """The clock was set `by` so many seconds; what was said does not wait longer for that."""
         for said in self._said.values():
             said.at += by
+            said.until += by
+
+    def _note(self, said: _Said, assigned: Assigned, on_host: AppOnHost, until: float) -> None:
+        if not (on_host.taken or _stays(assigned, on_host)):
+            said.until = max(said.until, until)
 
     def _is_due(self, state: State, host: str, app: str, on_host: AppOnHost, assigned: Assigned, now: float) -> bool:
         number = (state.term, assigned.generation)
         watch = state.app(app).watch_until
         said = self._said.get((host, app))
+        if said is not None and on_host.taken:
+            said.until = 0.0
         if said is None or said.number != number or (said.watch_until != watch and watch > now):
-            self._said[host, app] = _Said(number, watch, now)
+            self._said[host, app] = _Said(number, watch, now, until=said.until if said else 0.0)
             return True
         if _taken(state, on_host, assigned) or now < said.at + said.wait:
             return False
@@ -96,8 +111,8 @@ def _stays(assigned: Assigned, on_host: AppOnHost) -> bool:
     if not assigned.rollout:
         # An operator let it in again, and its disk was put back since: others' may have been too, and no rollout makes
         # room for any of them. Once it has said so, it comes home in its turn.
-        return assigned.goal is Goal.SERVING and would_change(on_host) and on_host.in_service
-    return assigned.stay and not would_change(on_host)
+        return assigned.goal is Goal.SERVING and on_host.would_change and on_host.in_service
+    return assigned.stay and not on_host.would_change
 
 
 def _taken(state: State, on_host: AppOnHost, assigned: Assigned) -> bool:

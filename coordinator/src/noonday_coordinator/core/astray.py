@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from noonday_coordinator.core.absorb import settled
 from noonday_coordinator.core.events import End, Report
-from noonday_coordinator.core.lost import is_void
 from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.core.restored import knows_more
 from noonday_coordinator.core.state import App, AppOnHost, Host, HostState, Rollout, State
+from noonday_coordinator.core.void import is_void
 from noonday_shared.messages import Goal, Outcome
 from noonday_shared.names import ReleaseRef
 

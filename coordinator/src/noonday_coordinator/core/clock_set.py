@@ -32,6 +32,7 @@ def view_moved(view: View, by: float) -> View:
         hears_since=_later(view.hears_since, by),
         came_back=tuple(at + by for at in view.came_back),
         last_seen={host: at + by for host, at in view.last_seen.items()},
+        on_its_way={one: until + by for one, until in view.on_its_way.items()},
     )
 
 

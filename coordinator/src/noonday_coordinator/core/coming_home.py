@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from noonday_coordinator.core.astray import Astray, astray, tries
 from noonday_coordinator.core.events import Assigned, Event, RolloutStarted, Stage, StageEntered
 from noonday_coordinator.core.evolve import begun
-from noonday_coordinator.core.lost import others_out
 from noonday_coordinator.core.members import ago
 from noonday_coordinator.core.plan import none_under_way
 from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.core.refusal import refused
+from noonday_coordinator.core.returning import others_out
 from noonday_coordinator.core.room import counted, in_flight, may_move
 from noonday_coordinator.core.state import App, Host, Rollout, State
 from noonday_coordinator.core.view import View

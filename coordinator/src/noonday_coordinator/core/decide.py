@@ -24,7 +24,6 @@ from noonday_coordinator.core.events import (
 )
 from noonday_coordinator.core.examine import examine, lasting_hold, suffers_everywhere
 from noonday_coordinator.core.going_back import go_back
-from noonday_coordinator.core.lost import is_void
 from noonday_coordinator.core.policy import share_of
 from noonday_coordinator.core.preparing import prepare
 from noonday_coordinator.core.room import held_up, in_flight, in_turn, may_move, never_taken
@@ -32,6 +31,7 @@ from noonday_coordinator.core.state import LEFT_OUT, Host, HostState, Rollout, S
 from noonday_coordinator.core.undone import bring_again, canary_lost, left_undone, undone
 from noonday_coordinator.core.untold import tell_again
 from noonday_coordinator.core.view import Judgement, View
+from noonday_coordinator.core.void import is_void
 from noonday_shared.messages import Goal
 
 

@@ -16,12 +16,15 @@ BUSY = (HostState.WORKING, HostState.GOING_BACK)
 _OUT_FOR_A_STEP = frozenset(Phase) - {Phase.PREPARING, Phase.SETTLED, Phase.OUT}
 
 
-def limit_of(rollout: Rollout, back: Iterable[str] = ()) -> int:
-    """Hosts that may be out at once; 0 when those that are left out use it up, but for those that are back."""
-    absent = len({*rollout.skipped}.difference(back))
-    total = len(rollout.hosts) + len(rollout.beside)
+def limit_of(rollout: Rollout) -> int:
+    """Hosts that may be out at once; 0 when those that are left out use it up."""
+    return limit_among(rollout.policy, len(rollout.hosts) + len(rollout.beside), len(rollout.skipped))
+
+
+def limit_among(policy: Policy, total: int, absent: int) -> int:
+    """Hosts of `total` that may be out at once beside the `absent` ones: of several never all."""
     present = total - absent
-    return present if present <= 1 else max(min(rollout.policy.limit(total, absent), present - 1), 0)
+    return present if present <= 1 else max(min(policy.limit(total, absent), present - 1), 0)
 
 
 def may_move(state: State, view: View, rollout: Rollout, waiting: Iterable[str], now: float) -> list[str]:
@@ -90,7 +93,7 @@ def may_go_back(state: State, view: View, rollout: Rollout, touched: Iterable[st
 def out(state: State, view: View, rollout: Rollout, now: float) -> dict[str, str]:
     """Hosts that can't be counted on to serve, and why."""
     return {
-        host: _why_out(state, view, rollout, host, now)
+        host: why_out(state, view, rollout, host, now)
         for host in counted(state, rollout)
         if not serves(state, view, rollout, host, now)
     }
@@ -191,12 +194,13 @@ def in_the_way(state: State, view: View, rollout: Rollout, now: float) -> dict[s
     return missing | dict.fromkeys(ill, "is in service, but its app is not well")
 
 
-def held_up(state: State, view: View, rollout: Rollout, now: float) -> str:
-    """Who is in the way of the next drain, as in 'web-3 is out of service'; empty when nobody is."""
-    return ", ".join(f"{host} {why}" for host, why in in_the_way(state, view, rollout, now).items())
+def held_up(state: State, view: View, rollout: Rollout, now: float, *, but: str = "") -> str:
+    """Who is in the way of the next drain, as in 'web-3 is out of service'; empty when nobody but `but` is."""
+    return ", ".join(f"{host} {why}" for host, why in in_the_way(state, view, rollout, now).items() if host != but)
 
 
-def _why_out(state: State, view: View, rollout: Rollout, host: str, now: float) -> str:
+def why_out(state: State, view: View, rollout: Rollout, host: str, now: float) -> str:
+    """Why the host, which does not serve, does not: what follows its name in a sentence."""
     enrolled = state.hosts.get(host)
     if enrolled is None:
         return "is no longer enrolled"

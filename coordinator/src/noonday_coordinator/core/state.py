@@ -78,6 +78,14 @@ class AppOnHost:
         return not self.taken
 
     @property
+    def would_change(self) -> bool:
+        """Whether what it was told last would take it out of service, since it has something else."""
+        told, report = self.assigned, self.report
+        if told is None or told.release is None or report is None:
+            return False
+        return report.live != told.release.id
+
+    @property
     def in_service(self) -> bool:
         return self.report is not None and self.report.in_service is True
 

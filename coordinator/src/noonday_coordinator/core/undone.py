@@ -5,8 +5,7 @@ from __future__ import annotations
 from noonday_coordinator.core.assign import move_on
 from noonday_coordinator.core.events import Event, Stage, StageEntered
 from noonday_coordinator.core.examine import suffers_everywhere
-from noonday_coordinator.core.lost import others_out
-from noonday_coordinator.core.room import heard, may_move
+from noonday_coordinator.core.room import heard, held_up, may_move
 from noonday_coordinator.core.state import AppOnHost, HostState, Rollout, State
 from noonday_coordinator.core.view import View
 
@@ -23,7 +22,7 @@ def bring_again(state: State, view: View, rollout: Rollout, now: float) -> list[
     comes up will serve in a moment. Where the examine had begun, it begins anew."""
     gone = undone(state, rollout)
     near = (host for host in gone if heard(view, rollout, host, now))
-    free = (host for host in near if not others_out(state, view, rollout, host, now))
+    free = (host for host in near if not held_up(state, view, rollout, now, but=host))
     chosen = next((host for host in free if may_move(state, view, rollout, [host], now)), "")
     if not chosen or suffers_everywhere(rollout, view):
         return []
@@ -41,7 +40,7 @@ def canary_lost(state: State, view: View, rollout: Rollout, now: float) -> str:
     lost = [host for host in gone if host in rollout.waves[0]]
     if not lost:
         return ""
-    why = others_out(state, view, rollout, lost[0], now) or suffers_everywhere(rollout, view)
+    why = held_up(state, view, rollout, now, but=lost[0]) or suffers_everywhere(rollout, view)
     why = why or ("there is no room" if heard(view, rollout, lost[0], now) else f"{lost[0]} is not heard")
     return f"{_said(gone, lost)} and can't be brought to {rollout.release.version} once more: {why}"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from noonday_coordinator.core.assign import assign
 from noonday_coordinator.core.events import Assigned, Event, HostJudged
-from noonday_coordinator.core.lost import would_change
 from noonday_coordinator.core.room import BUSY, heard, is_needed
 from noonday_coordinator.core.state import AppOnHost, HostState, Rollout, State
 from noonday_coordinator.core.view import View
@@ -29,7 +28,7 @@ def tell_again(state: State, view: View, rollout: Rollout, now: float) -> list[E
         on_host = state.hosts[host].app(rollout.app)
         if not (_never_reached(on_host, told, view, now) and heard(view, rollout, host, now)):
             continue
-        leaves = would_change(on_host) or bool(told.restart_for)
+        leaves = on_host.would_change or bool(told.restart_for)
         forward = rollout.hosts[host].state is HostState.WORKING
         if (forward and rollout.held) or (leaves and is_needed(state, view, rollout, host, now)):
             if forward:

@@ -51,6 +51,8 @@ class View:
     """When it was last cut off and came back; 0 when it never was."""
     came_back: tuple[float, ...] = ()
     """When it came back the last `MOST_ANEW` times."""
+    on_its_way: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """By host and app: until when what this coordinator said to it may be taken up."""
 
     def back(self, now: float) -> View:
         """After it was cut off."""
@@ -72,6 +74,12 @@ class View:
             return False
         often = len(self.came_back) == MOST_ANEW and self.came_back[0] >= deadline
         return now >= self.listens_since + patience or (often and now >= deadline + MOST_ANEW * patience)
+
+    def may_take_up(self, host: str, app: str, told_at: float, longest: float, now: float) -> bool:
+        """Whether what the host was told at `told_at` may be on its way to it: said by this coordinator, or by one before
+        it, whose words hold for `longest` seconds."""
+        unknown = told_at < self.since and now < self.since + longest
+        return unknown or now < self.on_its_way.get((host, app), 0.0)
 
     @property
     def listens_since(self) -> float:
