@@ -209,7 +209,7 @@ class SimulatedHost(FakeHost):
 
     def start_by_itself(self) -> None:
         """As a process manager does when the app ended, or the machine started."""
-        if not self.process.up and self.releases.current:
+        if self.powered and not self.process.up and self.releases.current:
             self.process.boot()
 
     def pass_time(self, seconds: float, rate: float, longest: float) -> None:
