@@ -9,7 +9,9 @@ import pytest
 
 from noonday_coordinator.core import commands as c
 from noonday_coordinator.core import events as e
+from noonday_coordinator.core.absorb import GRACE
 from noonday_coordinator.core.state import Rollout
+from noonday_shared.messages import Goal
 from support.story import Story, only
 
 LONG = 500_000.0
@@ -123,6 +125,40 @@ def test_a_coordinator_that_was_away_in_a_pause_gives_hosts_their_time_too() -> 
     assert story.settle() == []
     story.ask(c.Resume("web"))
     assert story.settle() == []
+
+
+def test_a_host_at_work_is_given_up_in_no_pause_and_has_its_time_anew_after_it() -> None:
+    for twin in (False, True):
+        story = Story(twin_control=twin)
+        story.deploy()
+        story.all_take()
+        moving = tuple(name for name in story.names if story.assigned(name).goal is Goal.SERVING)
+        story.ask(c.Pause("web"))
+        assert story.passing(LONG, silent=moving) == []
+        story.ask(c.Resume("web"))
+        assert story.passing(story.policy.host_within + GRACE - 1.0, silent=moving) == []
+        assert story.passing(2.0, silent=moving) != []
+
+
+def test_a_hold_that_lasts_sends_nothing_back_in_a_pause() -> None:
+    story = Story(on_hold="rollback")
+    examining(story)
+    story.ask(c.Pause("web"))
+    assert pass_by(story, LONG) == []
+    story.ask(c.Resume("web"))
+    assert story.settle() == []
+    pass_by(story, 121.0)
+    assert story.rollout.stage is e.Stage.ROLLING_BACK
+
+
+def test_a_rollout_that_goes_back_is_paused_no_longer_and_gives_up_who_does_not_come_back() -> None:
+    story = Story()
+    examining(story)
+    story.ask(c.Pause("web"))
+    story.rollback()
+    assert (story.rollout.paused_by, story.moving()) == ("", ["web-1"])
+    story.passing(story.policy.host_within + GRACE + 1.0, silent=["web-1"])
+    assert story.rollout.end is e.End.FAILED
 
 
 def _left(rollout: Rollout, now: float) -> float:

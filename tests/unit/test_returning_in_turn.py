@@ -8,12 +8,13 @@ from typing import Any
 from noonday_coordinator.core import commands as c
 from noonday_coordinator.core import events as e
 from noonday_coordinator.core.clock_set import view_moved
+from noonday_coordinator.core.coming_home import plan_reconcile
 from noonday_coordinator.core.lost import held_back
 from noonday_coordinator.core.state import HostState
-from noonday_coordinator.core.view import View
+from noonday_coordinator.core.view import CATCH_UP, View
 from noonday_coordinator.outgoing import Outgoing
 from support.odd_hosts import done, put_back, told
-from support.story import Story
+from support.story import NEW, OTHER, Story
 
 WORD = 30.0
 """Seconds for which what is said to such a host holds."""
@@ -139,7 +140,10 @@ def test_that_holds_where_another_was_removed_or_drained_as_well() -> None:
     assert told(story) == []
     story.passing(1000.0)
     words = held_back(story.state, story.view, "web-1", "web", story.now)
-    assert "3 of 3 hosts serve, of which 3 have to stay in service" in words
+    assert "min_healthy = 3 of 3 hosts keeps each of the 3 in service" in words
+    assert words.endswith("Enroll another host, or lower min_healthy in the app's policy and deploy again")
+    (why,) = plan_reconcile(story.state, story.view, story.policy, now=story.now).not_now.values()
+    assert why.startswith("it is told to serve 1.1.0 as soon as another one serves and there is room; min_healthy = 3")
     drained = on_new(4, max_unavailable=2, min_healthy=3)
     drained.ask(c.DrainHost("web-4"))
     drained.settle()
@@ -148,7 +152,8 @@ def test_that_holds_where_another_was_removed_or_drained_as_well() -> None:
     assert told(drained) == []
 
 
-def test_no_host_keeps_a_release_that_went_back_because_others_are_dead() -> None:
+def given_up() -> Story:
+    """web-1 of four has a release that was aborted, and did not go back in its time."""
     story = Story(4, examine=600, max_unavailable=2, min_healthy=3, host_within=100)
     story.deploy()
     story.all_take()
@@ -158,14 +163,108 @@ def test_no_host_keeps_a_release_that_went_back_because_others_are_dead() -> Non
     story.settle()
     story.passing(160.0, silent=story.names)
     assert story.where("web-1") is HostState.LOST
+    return story
+
+
+def test_no_host_keeps_a_release_that_went_back_because_another_is_dead_or_was_removed() -> None:
+    story = given_up()
     story.passing(1.0, silent=["web-4"])
     assert "web-1" in told(story)
+    story = given_up()
+    story.ask(c.Remove("web-4"))
+    story.names = story.names[:3]
+    story.passing(1.0)
+    assert "web-1" in told(story)
+
+
+def test_one_that_an_operator_drained_carries_no_load_of_which_a_percentage_could_be() -> None:
+    story = Story(4, examine=0, offline="skip", max_unavailable="50%")
+    story.ask(c.DrainHost("web-4"))
+    story.settle()
+    story.takes("web-4")
+    goes_on_without_web_4(story)
+    for name in ("web-1", "web-2"):
+        put_back(story, name)
+    assert told(story) == ["web-1"]
+
+
+def test_dead_hosts_that_came_since_carry_none_either() -> None:
+    story = on_new(4, max_unavailable="50%", catch_up=False)
+    more = tuple(f"web-{n}" for n in range(5, 9))
+    for name in more:
+        story.enroll(name)
+        story.report(name, live=NEW.id, proven=NEW)
+    story.passing(1000.0, silent=more)
+    for name in ("web-1", "web-2", "web-3"):
+        put_back(story, name)
+    assert told(story) == ["web-1", "web-2"]
+
+
+def test_what_a_host_was_to_prepare_takes_it_out_of_nothing() -> None:
+    story = on_new()
+    said = Said(story)
+    story.deploy(OTHER.version)
+    said.now()
+    story.ask(c.Abort("web", ""))
+    story.settle()
+    said.now()
+    for name in ("web-1", "web-2"):
+        story.takes(name)
+    put_back(story, "web-1")
+    put_back(story, "web-3")
+    story.passing(WORD + 1.0)
+    assert said.now() == ["web-1"]
+
+
+def test_what_an_operator_let_in_may_leave_for_that_until_it_was_taken_up() -> None:
+    story = on_new()
+    said = Said(story)
+    story.ask(c.DrainHost("web-2"))
+    story.settle()
+    said.now()
+    story.takes("web-2")
+    story.ask(c.UndrainHost("web-2"))
+    story.settle()
+    assert said.now() == ["web-2"]
+    story.passing(3.0)
+    put_back(story, "web-2")
+    put_back(story, "web-1")
+    assert "web-1" not in said.now()
+
+
+def test_nobody_is_told_before_it_is_known_what_hosts_said_while_nobody_listened() -> None:
+    story = on_new()
+    put_back(story, "web-1")
+    story.view = View(since=story.now)
+    assert told(story) == []
+    story.passing(CATCH_UP)
+    assert told(story) == ["web-1"]
+    story.view = replace(story.view, deaf=True).back(story.now)
+    assert told(story) == []
+
+
+def test_a_host_in_service_whose_app_is_ill_is_named_though_it_came_since() -> None:
+    story = on_new(2, catch_up=False)
+    story.ask(c.Remove("web-2"))
+    story.enroll("web-9")
+    story.report("web-9", live=NEW.id, proven=NEW, healthy=False)
+    story.names = ("web-1", "web-9")
+    put_back(story, "web-1")
+    story.passing(2000.0)
+    words = held_back(story.state, story.view, "web-1", "web", story.now)
+    assert "web-9 is in service, but its app is not well" in words
 
 
 def leaves_one_out(**changes: Any) -> Story:
     """The rollout of four went on without web-4."""
     story = Story(4, examine=0, offline="skip", **changes)
     story.passing(WORD + 1.0, silent=["web-4"])
+    goes_on_without_web_4(story)
+    story.passing(WORD + 1.0, silent=["web-4"])
+    return story
+
+
+def goes_on_without_web_4(story: Story) -> None:
     story.deploy()
     for _ in range(30):
         for name in story.rollout.in_state(HostState.WAITING, HostState.WORKING):
@@ -173,8 +272,6 @@ def leaves_one_out(**changes: Any) -> Story:
     assert (story.rollout.end, story.rollout.skipped) == (e.End.DONE, ("web-4",))
     for name in story.names[:3]:
         story.takes(name)
-    story.passing(WORD + 1.0, silent=["web-4"])
-    return story
 
 
 def test_one_that_was_left_out_and_then_removed_keeps_nobody_away() -> None:

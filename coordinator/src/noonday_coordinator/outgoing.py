@@ -67,7 +67,7 @@ class Outgoing:
             said.until += by
 
     def _note(self, said: _Said, assigned: Assigned, on_host: AppOnHost, until: float) -> None:
-        if not (on_host.taken or _stays(assigned, on_host)):
+        if assigned.goal is not Goal.PREPARED and not (on_host.taken or _stays(assigned, on_host)):
             said.until = max(said.until, until)
 
     def _is_due(self, state: State, host: str, app: str, on_host: AppOnHost, assigned: Assigned, now: float) -> bool:

@@ -19,7 +19,7 @@ def waiting_for(rollout: Rollout, state: State, view: View, now: float) -> str:
         return ""
     if rollout.asked:
         return f"A person: {rollout.asked}"
-    if rollout.paused_by and rollout.stage is not Stage.ROLLING_BACK:
+    if rollout.paused_by:
         busy = rollout.in_state(HostState.WORKING)
         finish = f" {', '.join(busy)} finishes its step first." if busy else ""
         return f"Paused by {rollout.paused_by}: noonday resume {rollout.app}.{finish}"

@@ -30,6 +30,14 @@ def settled(on_host: AppOnHost) -> bool:
     return report is not None and on_host.taken and report.outcome in _ENDS
 
 
+def overdue(view: View, rollout: Rollout, on_host: AppOnHost, now: float) -> bool:
+    """Whether the end of what the host was told should have been heard by now; a pause begins that wait anew."""
+    assigned = on_host.assigned
+    if assigned is None or rollout.paused_by:
+        return False
+    return view.in_vain(max(on_host.assigned_at, rollout.resumed_at) + assigned.deadline + GRACE, GRACE, now)
+
+
 def _judge(
     view: View, rollout: Rollout, name: str, member: InRollout, on_host: AppOnHost, now: float
 ) -> HostJudged | None:
@@ -41,8 +49,7 @@ def _judge(
     if report is not None and on_host.taken and report.outcome in _ENDS:
         state = _OUTCOMES[member.state][report.outcome]
         return HostJudged(rollout.id, name, state, str(report.trouble) if report.trouble else "")
-    latest = on_host.assigned_at + assigned.deadline + GRACE
-    if view.in_vain(latest, GRACE, now) and member.state is not HostState.WAITING:
+    if member.state is not HostState.WAITING and overdue(view, rollout, on_host, now):
         waited = f"no end of its step was reported in {now - on_host.assigned_at:.0f} s"
         return HostJudged(rollout.id, name, _OUTCOMES[member.state][Outcome.FAILED], waited)
     return None

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from noonday_coordinator.core.astray import Astray, astray, tries
 from noonday_coordinator.core.events import Assigned, Event, RolloutStarted, Stage, StageEntered
 from noonday_coordinator.core.evolve import begun
+from noonday_coordinator.core.lost import valid_until
 from noonday_coordinator.core.members import ago
 from noonday_coordinator.core.plan import none_under_way
 from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.core.refusal import refused
-from noonday_coordinator.core.returning import others_out
+from noonday_coordinator.core.returning import obstacles
 from noonday_coordinator.core.room import counted, in_flight, may_move
 from noonday_coordinator.core.state import App, Host, Rollout, State
 from noonday_coordinator.core.view import View
@@ -124,11 +125,13 @@ def _hindrance(state: State, view: View, app: App, policy: Policy, one: Astray, 
 
 def _held_up(state: State, view: View, app: App, one: Astray, now: float) -> str:
     """What a host that was given up on waits for, which is told again by itself."""
-    assigned = state.hosts[one.host].app(app.name).assigned
-    rollout = state.rollouts.get(assigned.rollout) if assigned else None
-    others = others_out(state, view, rollout, one.host, now) if rollout else ""
-    waits = f"it is told to serve {one.told} as soon as another one serves and nobody is out"
-    return f"{waits}; {others}: mend them, or noonday remove HOST" if others else f"{waits}, and did not take it up yet"
+    on_host = state.on(one.host, app.name)
+    rollout = state.rollouts.get(on_host.assigned.rollout) if on_host.assigned else None
+    waits = f"it is told to serve {one.told} as soon as another one serves and there is room"
+    if rollout is None or valid_until(state, view, one.host, app.name, now, 1.0) > now:
+        return f"{waits}, and did not take it up yet"
+    why, mend = obstacles(state, view, rollout, one.host, now)
+    return f"{waits}; {why}. {mend}"
 
 
 def _has_room(state: State, view: View, events: list[Event], now: float) -> bool:

@@ -265,9 +265,10 @@ RolloutEvent = (
 def _rollout_event(rollout: Rollout, record: e.Record, event: RolloutEvent) -> Rollout:
     match event:
         case e.StageEntered(_, stage, wave, reason, deadline):
+            back = stage is e.Stage.ROLLING_BACK  # which can't be paused, and ends a pause
             return replace(
                 rollout, stage=stage, wave=wave, reason=reason, deadline=deadline, stage_since=record.at,
-                asked="", held=False, promoted=False,
+                asked="", held=False, promoted=False, paused_by="" if back else rollout.paused_by,
             )  # fmt: skip
         case e.HostJudged(_, host, state, reason):
             on_its_way = HostState(state) in (HostState.GOING_BACK, HostState.BACK)

@@ -80,7 +80,7 @@ def lasting_hold(rollout: Rollout, view: View, now: float) -> str:
     policy = rollout.policy
     if judgement is None or judgement.verdict != "hold" or policy.on_hold != "rollback" or policy.dry_run:
         return ""
-    if rollout.promoted or rollout.overruled or now < last_instant(rollout, held=True):
+    if rollout.promoted or rollout.overruled or rollout.paused_by or now < last_instant(rollout, held=True):
         return ""
     return f"the policy rolls back a hold that lasts: {judgement.reason}"
 

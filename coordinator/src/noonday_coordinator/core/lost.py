@@ -66,6 +66,6 @@ def held_back(state: State, view: View, host: str, app: str, now: float) -> str:
         return f"{waited}, though it is told again and again. On {host}: noonday-agent status"
     if active is None and on_host.in_service and is_alone(state, view, rollout, host, now):
         return f"{waited}: it is the only one that serves. It stays as it is. Next: noonday deploy, with --allow-outage"
-    why = f"{active.id} is under way" if active else obstacles(state, view, rollout, host, now)
-    again = "It stays as it is, and is told again once another one serves and there is room"
-    return f"{waited}: {why}. {again}. Mend those (noonday hosts), or: noonday remove HOST"
+    under_way = (f"{active.id} is under way", f"noonday show {active.id}") if active else None
+    why, mend = under_way or obstacles(state, view, rollout, host, now)
+    return f"{waited}: {why}. It stays as it is, and is told again once another one serves and there is room. {mend}"

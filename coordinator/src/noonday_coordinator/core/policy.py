@@ -147,5 +147,9 @@ class Policy(Settings):
         """Hosts that may be taken out of the load balancer at once: the strictest of the limits, maybe below 1. The
         `absent` ones of `total` carry no load, so percentages of those out are of the others."""
         spare = total - absent - share_of(self.min_healthy, total, up=True)
+        return min(self.most_out(total - absent), spare)
+
+    def most_out(self, present: int) -> int:
+        """As many of the `present` hosts as `max_unavailable` lets out at once, at least 1."""
         shares = self.max_unavailable if isinstance(self.max_unavailable, tuple) else (self.max_unavailable,)
-        return min(*(share_of(share, total - absent) for share in shares), spare)
+        return min(share_of(share, present) for share in shares)

@@ -18,7 +18,6 @@ from noonday_coordinator.core.room import (
     heard,
     in_mid_step,
     in_the_way,
-    limit_among,
     stays_out,
     why_out,
 )
@@ -30,7 +29,7 @@ from noonday_shared.messages import Goal, Outcome
 
 def may_return(state: State, view: View, rollout: Rollout, host: str, now: float) -> bool:
     """Once the rollout is over and the host is heard again, within the same limit as ever."""
-    if rollout.end is None or not heard(view, rollout, host, now):
+    if rollout.end is None or not (heard(view, rollout, host, now) and view.has_caught_up(now)):
         return False
     fleet = _Fleet(state, view, rollout, host, now)
     if not fleet.on_hosts[host].in_service:
@@ -44,19 +43,11 @@ def is_alone(state: State, view: View, rollout: Rollout, host: str, now: float) 
     return len(_Fleet(state, view, rollout, host, now).on_hosts) == 1
 
 
-def others_out(state: State, view: View, rollout: Rollout, host: str, now: float) -> str:
-    """Who else is out or ill, as in 'web-3 is out of service'; empty when nobody is."""
+def obstacles(state: State, view: View, rollout: Rollout, host: str, now: float) -> tuple[str, str]:
+    """What keeps the host from leaving, as in 'web-3 is out of service', and what to do about it."""
     fleet = _Fleet(state, view, rollout, host, now)
-    found = in_the_way(state, view, rollout, now)
-    found |= {name: why_out(state, view, rollout, name, now) for name in fleet.missing if name not in found}
-    there = {name: why for name, why in found.items() if name != host and name in state.hosts}
-    return ", ".join(f"{name} {why}" for name, why in there.items())
-
-
-def obstacles(state: State, view: View, rollout: Rollout, host: str, now: float) -> str:
-    """What keeps the host from leaving, as in 'web-3 is out of service'."""
-    fleet = _Fleet(state, view, rollout, host, now)
-    return others_out(state, view, rollout, host, now) or fleet.goes_first or fleet.short
+    others = fleet.others_out or fleet.goes_first
+    return (others, "Mend those (noonday hosts), or: noonday remove HOST") if others else fleet.short
 
 
 @dataclass(frozen=True)
@@ -103,11 +94,11 @@ class _Fleet:
         are well all but one, unless it is the only host."""
         there = [name for name in self.waiting if name in self.serving]
         well = [name for name in self.serving if self.on_hosts[name].serves_well]
-        spare = [name for name in there if name in well][: max(len(well) - self._kept(self.host), 0)]
+        spare = [name for name in there if name in well][: max(len(well) - self._kept, 0)]
         chosen: list[str] = []
         for name in (*(name for name in there if self.on_hosts[name].ill), *spare):
             away = [*self.missing, *chosen]
-            most = min(self._limit - len(self.missing), len(self.serving) - max(self._kept(name), self._healthy(name)))
+            most = min(self._limit - len(self.missing), len(self.serving) - max(self._kept, self._healthy(name)))
             if len(chosen) < most and group_has_room(self.state, self.rollout, name, away):
                 chosen.append(name)
         return chosen
@@ -122,45 +113,60 @@ class _Fleet:
         return f"{', '.join(before)} {verb} first, and did not yet take up what {they} told"
 
     @property
-    def short(self) -> str:
-        """What the limits say of a fleet in which nobody else is out."""
-        needed = max(self._kept(self.host), self._healthy(self.host))
-        return f"{len(self.serving)} of {self._total} hosts serve, of which {needed} have to stay in service"
+    def others_out(self) -> str:
+        found = in_the_way(self.state, self.view, self.rollout, self.now)
+        found |= {name: self._why_out(name) for name in self.missing if name not in found}
+        if sum(self.on_hosts[name].serves_well for name in self.serving) <= 1:
+            ill = (name for name in self.serving if self.on_hosts[name].ill and name not in found)
+            found |= dict.fromkeys(ill, "is in service, but its app is not well")
+        there = {name: why for name, why in found.items() if name != self.host and name in self.state.hosts}
+        return ", ".join(f"{name} {why}" for name, why in there.items())
 
     @property
+    def short(self) -> tuple[str, str]:
+        """What the policy says of a fleet in which nobody else is out, and what to do about it."""
+        least = self.rollout.policy.min_healthy
+        why = f"min_healthy = {least} of {len(self._all)} hosts keeps each of the {len(self.serving)} in service"
+        return why, "Enroll another host, or lower min_healthy in the app's policy and deploy again"
+
+    def _why_out(self, host: str) -> str:
+        return why_out(self.state, self.view, self.rollout, host, self.now)
+
+    @cached_property
     def _limit(self) -> int:
-        return limit_among(self.rollout.policy, self._total, self._total - len(self._present))
+        """Hosts that may be out at once, of those that were not left out, or are back; of several never all."""
+        known = set(counted(self.state, self.rollout))
+        present = sum(name in known or self._is_back(name) for name in self._all)
+        return present if present <= 1 else min(self.rollout.policy.most_out(present), present - 1)
+
+    def _is_back(self, host: str) -> bool:
+        return host in self.on_hosts and self._is_heard(host) and not self.state.hosts[host].drained_by
 
     @cached_property
-    def _present(self) -> list[str]:
-        """All but those that were left out and are not back."""
-        away = {*self.rollout.skipped}.difference(name for name in self.on_hosts if self._is_heard(name))
-        return [name for name in self._all if name not in away]
+    def _all(self) -> set[str]:
+        """Who was removed since is none of them."""
+        return {*self.rollout.hosts, *self.rollout.beside, *self.on_hosts}.intersection(self.state.hosts)
 
     @property
-    def _total(self) -> int:
-        return len(self._all)
-
-    @cached_property
-    def _all(self) -> dict[str, None]:
-        """Who was removed since is none of them."""
-        names = dict.fromkeys((*self.rollout.hosts, *self.rollout.beside, *self.on_hosts))
-        return {name: None for name in names if name in self.state.hosts}
-
-    def _kept(self, host: str) -> int:
-        """How many have to stay in service when the host leaves: one, but for the only host, which may go where that is
-        allowed, or ill."""
+    def _kept(self) -> int:
+        """How many have to stay in service at least: one, but for the only host, which may go where that is allowed, or
+        ill."""
         alone = len(self.on_hosts) == 1
-        return 0 if alone and (self.rollout.policy.allow_outage or self.on_hosts[host].ill) else 1
+        return 0 if alone and (self.rollout.policy.allow_outage or self.on_hosts[self.host].ill) else 1
 
     def _healthy(self, host: str) -> int:
         """How many the policy wants in service; as in a rollout, that keeps no host on what it is to go back from."""
-        assigned = self.on_hosts[host].assigned
-        told_in = self.state.rollouts.get(assigned.rollout) if assigned else None
-        goes_back = told_in is not None and told_in.hosts[host].state is HostState.LOST
-        if goes_back or len(self.on_hosts) == 1:
+        if self._goes_back(host) or len(self.on_hosts) == 1:
             return 0
-        return share_of(self.rollout.policy.min_healthy, self._total, up=True)
+        return share_of(self.rollout.policy.min_healthy, len(self._all), up=True)
+
+    def _told_in(self, host: str) -> Rollout | None:
+        assigned = self.on_hosts[host].assigned
+        return self.state.rollouts.get(assigned.rollout) if assigned else None
+
+    def _goes_back(self, host: str) -> bool:
+        told_in = self._told_in(host)
+        return told_in is not None and told_in.hosts[host].state is HostState.LOST
 
     def _awaits_room(self, host: str) -> bool:
         """Whether it may leave for what it was told last, in whichever rollout that was, once it is told again."""
@@ -192,7 +198,7 @@ class _Fleet:
         keeps nobody waiting, unless it may be out because of us."""
         on_host = self.on_hosts[host]
         if not self._is_heard(host):
-            return in_mid_step(on_host)
+            return in_mid_step(on_host) or self._may_be_leaving(host)
         if self.state.hosts[host].drained_by:
             return on_host.in_service or in_mid_step(on_host)
         return not self._stays_in(host)
@@ -205,10 +211,11 @@ class _Fleet:
         return on_host.in_service and stays and self._is_heard(host)
 
     def _may_be_leaving(self, host: str) -> bool:
-        if host == self.host or not self._awaits_room(host):
+        on_host, told_in = self.on_hosts[host], self._told_in(host)
+        if host == self.host or on_host.taken:
             return False
-        told_at, longest = self.on_hosts[host].assigned_at, self.rollout.policy.unreachable_after
-        return self.view.may_take_up(host, self.rollout.app, told_at, longest, self.now)
+        longest = told_in.policy.unreachable_after if told_in and self._awaits_room(host) else 0.0
+        return self.view.may_take_up(host, self.rollout.app, on_host.assigned_at, longest, self.now)
 
     def _is_heard(self, host: str) -> bool:
         return heard(self.view, self.rollout, host, self.now)

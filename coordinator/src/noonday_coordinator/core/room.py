@@ -17,14 +17,10 @@ _OUT_FOR_A_STEP = frozenset(Phase) - {Phase.PREPARING, Phase.SETTLED, Phase.OUT}
 
 
 def limit_of(rollout: Rollout) -> int:
-    """Hosts that may be out at once; 0 when those that are left out use it up."""
-    return limit_among(rollout.policy, len(rollout.hosts) + len(rollout.beside), len(rollout.skipped))
-
-
-def limit_among(policy: Policy, total: int, absent: int) -> int:
-    """Hosts of `total` that may be out at once beside the `absent` ones: of several never all."""
-    present = total - absent
-    return present if present <= 1 else max(min(policy.limit(total, absent), present - 1), 0)
+    """Hosts that may be out at once; 0 when those that are left out use it up, but 1 at least on the way back."""
+    absent, total = len(rollout.skipped), len(rollout.hosts) + len(rollout.beside)
+    present, least = total - absent, int(rollout.kind == "rollback")
+    return present if present <= 1 else max(min(rollout.policy.limit(total, absent), present - 1), least)
 
 
 def may_move(state: State, view: View, rollout: Rollout, waiting: Iterable[str], now: float) -> list[str]:

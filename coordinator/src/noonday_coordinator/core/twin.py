@@ -6,7 +6,7 @@ What it does follows from what it was assigned, and from what it reported since:
 
 from __future__ import annotations
 
-from noonday_coordinator.core.absorb import GRACE, settled
+from noonday_coordinator.core.absorb import overdue, settled
 from noonday_coordinator.core.state import AppOnHost, HostState, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_shared.messages import Outcome
@@ -53,7 +53,7 @@ def under_way(state: State, view: View, rollout: Rollout, now: float) -> bool:
 
 def may_leave(view: View, on_host: AppOnHost, rollout: Rollout, now: float) -> bool:
     """Whether this host is the twin, and in the middle of its restart or about to begin it."""
-    return _is_told(on_host, rollout) and not settled(on_host) and not _late(view, on_host, now)
+    return _is_told(on_host, rollout) and not settled(on_host) and not overdue(view, rollout, on_host, now)
 
 
 def missing(state: State, view: View, rollout: Rollout, now: float) -> str:
@@ -68,7 +68,7 @@ def missing(state: State, view: View, rollout: Rollout, now: float) -> str:
         failed = report.outcome is not Outcome.DONE
     else:
         why = f"no end of its restart was reported in {now - on_host.assigned_at:.0f} s."
-        failed = _late(view, on_host, now)
+        failed = overdue(view, rollout, on_host, now)
     if not failed:
         return ""
     what = "was not restarted" if on_host.in_service else "did not come back"
@@ -77,8 +77,3 @@ def missing(state: State, view: View, rollout: Rollout, now: float) -> str:
 
 def _is_told(on_host: AppOnHost, rollout: Rollout) -> bool:
     return on_host.assigned is not None and on_host.assigned.restart_for == rollout.id
-
-
-def _late(view: View, on_host: AppOnHost, now: float) -> bool:
-    assigned = on_host.assigned
-    return assigned is not None and view.in_vain(on_host.assigned_at + assigned.deadline + GRACE, GRACE, now)

@@ -76,8 +76,8 @@ class View:
         return now >= self.listens_since + patience or (often and now >= deadline + MOST_ANEW * patience)
 
     def may_take_up(self, host: str, app: str, told_at: float, longest: float, now: float) -> bool:
-        """Whether what the host was told at `told_at` may be on its way to it: said by this coordinator, or by one before
-        it, whose words hold for `longest` seconds."""
+        """Whether what the host was told at `told_at` may be on its way to it: said by this coordinator, or by another
+        one before, whose words hold for `longest` seconds."""
         unknown = told_at < self.since and now < self.since + longest
         return unknown or now < self.on_its_way.get((host, app), 0.0)
 
