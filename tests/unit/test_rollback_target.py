@@ -123,7 +123,7 @@ def test_a_host_that_could_not_be_brought_back_is_left_alone_until_a_person_asks
     assert story.where("web-2") is HostState.LOST
     assert story.passing(86_400.0) == []
     story.ask(c.Reconcile("web", story.policy))
-    assert (story.rollout.kind, story.rollout.members) == ("reconcile", ("web-2",))
+    assert (story.rollout.kind, story.rollout.members) == ("reconcile", ("web-1", "web-2"))
 
 
 def test_what_the_last_host_in_service_had_to_keep_goes_once_another_serves() -> None:

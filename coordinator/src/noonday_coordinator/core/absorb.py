@@ -44,7 +44,9 @@ def _judge(
     assigned, report = on_host.assigned, on_host.report
     if member.state not in _OUTCOMES or assigned is None or assigned.rollout != rollout.id:
         return None
-    if (member.state is HostState.WAITING) != (assigned.goal is Goal.PREPARED):
+    # Where there is no previous release, who was at work is told to be prepared again.
+    stops = member.state is HostState.GOING_BACK and rollout.previous is None
+    if (member.state is HostState.WAITING or stops) != (assigned.goal is Goal.PREPARED):
         return None
     if report is not None and on_host.taken and report.outcome in _ENDS:
         state = _OUTCOMES[member.state][report.outcome]

@@ -93,8 +93,9 @@ def _why(state: State, app: App, host: Host, on_host: AppOnHost) -> tuple[str, b
         return "it is new" if new else "it missed a rollout", True
     if last.end is End.SUPERSEDED:
         return f"{last.id} was superseded", True
-    blocked = app.releases.get(last.release.version)
-    if last.kind == "deploy" and blocked is not None and blocked.blocked:
+    if member is not None and member.state is HostState.KEPT:
+        return f"{last.id} left it there: {member.reason}", False
+    if last.kind == "deploy" and app.is_blocked(last.release):
         return f"{last.id} went back without it", True
     if last.id == app.recorded or last.kind == "reconcile":
         return "its agent forgot that, as when its disk was put back", True

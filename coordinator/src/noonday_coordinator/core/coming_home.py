@@ -149,7 +149,7 @@ def _has_room(state: State, view: View, events: list[Event], now: float) -> bool
 def _join(state: State, view: View, app: App, rollout: Rollout, now: float) -> list[Event]:
     """A new host in mid-rollout serves the release of record until the verdict. It is out of service, so that this
     costs nobody anything, and it is not compared; one at a time."""
-    if rollout.kind != "deploy" or app.current is None or not rollout.policy.catch_up:
+    if rollout.kind != "deploy" or app.current is None or app.is_blocked(app.current) or not rollout.policy.catch_up:
         return []
     others = [host for host in state.hosts_with(rollout.policy.hosts) if host.name not in rollout.hosts]
     if any(in_flight(host.app(app.name)) for host in others):

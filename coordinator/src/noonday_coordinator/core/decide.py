@@ -28,7 +28,7 @@ from noonday_coordinator.core.policy import share_of
 from noonday_coordinator.core.preparing import prepare
 from noonday_coordinator.core.room import held_up, in_flight, in_turn, may_move, never_taken
 from noonday_coordinator.core.state import LEFT_OUT, Host, HostState, Rollout, State
-from noonday_coordinator.core.undone import bring_again, canary_lost, left_undone, undone
+from noonday_coordinator.core.undone import bring_again, canary_lost, changed_by_hand, left_undone, undone
 from noonday_coordinator.core.untold import tell_again
 from noonday_coordinator.core.view import Judgement, View
 from noonday_coordinator.core.void import is_void
@@ -179,17 +179,19 @@ def _next_wave(state: State, rollout: Rollout) -> list[Event]:
 
 
 def _done(state: State, rollout: Rollout) -> RolloutEnded:
-    gone = undone(state, rollout)
-    serving = len(rollout.in_state(HostState.SERVING)) - len(gone)
-    lost = left_undone(state, rollout)
-    if not rollout.left_out and not lost:
+    gone, moved = undone(state, rollout), changed_by_hand(state, rollout)
+    serving = len(rollout.in_state(HostState.SERVING)) - len(gone) - len(moved)
+    if not rollout.left_out and not gone and not moved:
         return RolloutEnded(rollout.id, End.DONE, f"All {serving} hosts serve {rollout.release}.")
     left = "; ".join(f"{host} ({why.rstrip('.')})" for host, why in rollout.left_out.items())
-    told = [f"Left out: {left}"] * bool(left) + [lost] * bool(lost)
+    other = {host: f"was changed by hand and has {version}" for host, version in moved.items()}
+    by_hand = ", ".join(f"{host} {why}" for host, why in other.items())
+    told = [f"Left out: {left}"] * bool(left) + [left_undone(state, rollout)] * bool(gone)
+    told += [f"{by_hand}: noonday reconcile {rollout.app} --plan"] * bool(moved)
     done = f"{serving} of {len(rollout.hosts)} hosts serve {rollout.release}. {'. '.join(told)}."
     complete = serving > 0 and rollout.kind != "reconcile"
     again = {host: f"serves {version} again" for host, version in gone.items()}
-    return RolloutEnded(rollout.id, End.DONE if complete else End.FAILED, done, again)
+    return RolloutEnded(rollout.id, End.DONE if complete else End.FAILED, done, again | other)
 
 
 def _against(state: State, rollout: Rollout, view: View, now: float) -> str:

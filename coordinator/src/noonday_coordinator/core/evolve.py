@@ -192,6 +192,8 @@ def _ended(state: State, record: e.Record, event: e.RolloutEnded) -> State:
     app = replace(state.app(rollout.app), active="")
     if event.end is e.End.DONE:
         app = _recorded(app, rollout)
+    elif rollout.kind == "rollback" and any(one.moved for one in rollout.hosts.values()):
+        app = _left(app, rollout)
     elif event.end is e.End.ROLLED_BACK or (event.end is not e.End.ABORTED and rollout.verdict == "roll back"):
         app = _blocked(app, rollout, event.reason)
     return _with_rollout(replace(state, apps=_put(state.apps, app.name, app)), rollout)
@@ -215,11 +217,19 @@ def _recorded(app: App, rollout: Rollout) -> App:
         releases[rollout.release.version] = replace(releases[rollout.release.version], good=True)
     if rollout.kind == "deploy" and left is not None:
         past = (*past, left)[-_PAST:]
-    elif left is not None and left.version in releases:
-        why = f"rolled back by {rollout.by} in {rollout.id}"
-        releases[left.version] = replace(releases[left.version], blocked=why, good=False)
+    elif left is not None:
+        releases = dict(_left(replace(app, releases=releases), rollout).releases)
     previous = past[-1] if past else None
     return replace(app, current=rollout.release, previous=previous, past=past, recorded=rollout.id, releases=releases)
+
+
+def _left(app: App, rollout: Rollout) -> App:
+    """The release of record is what a person's rollback leads away from, though it may not have got to its end."""
+    known = app.releases.get(app.current.version) if app.current else None
+    if known is None or known.ref == rollout.release:
+        return app
+    why = f"rolled back by {rollout.by} in {rollout.id}"
+    return replace(app, releases=_put(app.releases, known.ref.version, replace(known, blocked=why, good=False)))
 
 
 def _blocked(app: App, rollout: Rollout, reason: str) -> App:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from noonday_coordinator.core import twin
 from noonday_coordinator.core.absorb import settled
 from noonday_coordinator.core.assign import assign, move_on
@@ -9,7 +11,7 @@ from noonday_coordinator.core.events import End, Event, HostJudged, RolloutEnded
 from noonday_coordinator.core.room import heard, may_go_back, never_taken, turning_back
 from noonday_coordinator.core.state import TOUCHED, HostState, Rollout, State
 from noonday_coordinator.core.view import View
-from noonday_shared.messages import Goal
+from noonday_shared.messages import Goal, Outcome
 from noonday_shared.names import ReleaseRef
 
 
@@ -20,15 +22,30 @@ def go_back(state: State, view: View, rollout: Rollout, now: float) -> list[Even
     if not touched:
         return [] if under_way else [_ended(rollout)]
     if rollout.previous is None:
-        stay = f"{rollout.reason} There is no previous release, so {', '.join(touched)} can't go back."
-        return [RolloutEnded(rollout.id, End.FAILED, stay)]
+        return _no_way_back(state, rollout, touched)
     at_once = [host for host in touched if _loses_nothing(state, rollout, host)]
-    # Whoever is silent would hold up the others for its whole time.
-    in_turn = sorted(touched, key=lambda host: not heard(view, rollout, host, now))
+    failed = could_not(state, rollout)
+    if failed and not at_once:
+        return [] if under_way else _stops_here(rollout, failed, touched)
+    # Whoever is silent would hold up the others for its whole time, and one that can't fetch it says nothing of them.
+    in_turn = sorted(touched, key=lambda host: (not heard(view, rollout, host, now), not _holds(state, rollout, host)))
     chosen = at_once or may_go_back(state, view, rollout, in_turn, now)
     if chosen:
         return move_on(state, rollout, chosen, rollout.previous, HostState.GOING_BACK)
     return [] if under_way else _stuck(state, view, rollout, rollout.previous, touched, now)
+
+
+def could_not(state: State, rollout: Rollout) -> list[str]:
+    """Hosts that say that they went back and could not serve the release again. Those that could not fetch it never
+    left, and of silent ones nothing is known."""
+    found = ((host, state.on(host, rollout.app).report) for host in rollout.in_state(HostState.LOST))
+    ends = (Outcome.FAILED, Outcome.REVERTED)
+    return [
+        host
+        for host, report in found
+        if report is not None and state.on(host, rollout.app).taken and report.outcome in ends
+        if report.trouble is None or report.trouble.step != "prepare"
+    ]
 
 
 def still_to_go(state: State, view: View, rollout: Rollout) -> list[str]:
@@ -80,6 +97,36 @@ def _has_another(state: State, rollout: Rollout, host: str) -> bool:
     """Whether what was proven there last is not what it is to go back to."""
     report = state.on(host, rollout.app).report
     return report is not None and report.proven != rollout.previous
+
+
+def _holds(state: State, rollout: Rollout, host: str) -> bool:
+    report, previous = state.on(host, rollout.app).report, rollout.previous
+    return report is not None and previous is not None and previous.id in report.prepared
+
+
+def _no_way_back(state: State, rollout: Rollout, touched: list[str]) -> list[Event]:
+    """There is no previous release. Who is at work is told to be prepared, which ends that; who serves stays."""
+    working = [host for host in touched if rollout.hosts[host].state is HostState.WORKING]
+    if working:
+        told = assign(state, rollout, working, Goal.PREPARED, rollout.release, previous=None)
+        within = max(rollout.policy.host_within, 1.0)
+        judged = (HostJudged(rollout.id, host, HostState.GOING_BACK) for host in working)
+        return [*(replace(one, deadline=within) for one in told), *judged]
+    if rollout.in_state(HostState.GOING_BACK):
+        return []
+    stay = f"{rollout.reason} There is no previous release, so {', '.join(touched)} can't go back."
+    return [RolloutEnded(rollout.id, End.FAILED, stay)]
+
+
+def _stops_here(rollout: Rollout, failed: list[str], touched: list[str]) -> list[Event]:
+    """What could not be served again on one host is not tried on all the others."""
+    could = f"{', '.join(failed)} could not serve {rollout.previous} again"
+    why = "; ".join(f"{host}: {rollout.hosts[host].reason.rstrip('.')}" for host in failed)
+    keeps = f"{', '.join(touched)} {'keeps' if len(touched) == 1 else 'keep'} {rollout.release}"
+    mend = f"Mend {', '.join(failed)} (noonday hosts), then: noonday reconcile {rollout.app}"
+    stops = f"{rollout.reason} The way back stops here, nothing goes forth and back"
+    judged = (HostJudged(rollout.id, host, HostState.KEPT, f"the way back stopped, since {could}") for host in touched)
+    return [*judged, RolloutEnded(rollout.id, End.FAILED, f"{stops}: {could} ({why}), so {keeps}. {mend}.")]
 
 
 def _stuck(

@@ -61,7 +61,7 @@ def plan_deploy(
     release = _pushed(app, version)
     found = members(state, view, policy, now=now)
     if all(_runs(host, app.name, release.ref) for host in found.hosts):
-        return Plan(app.name, release.ref, app.current, (), 0, True, (), 0.0, found.skipped)
+        return Plan(app.name, release.ref, app.fallback, (), 0, True, (), 0.0, found.skipped)
     if release.pruned:
         _on_all(found.hosts, app.name, release.ref)
     limit = drain_limit(policy, len(found.hosts), allow_outage=allow_outage, absent=len(found.skipped))
@@ -70,25 +70,25 @@ def plan_deploy(
     return Plan(
         app=app.name,
         release=release.ref,
-        previous=app.current,
+        previous=app.fallback,
         waves=waves,
         limit=limit,
         nothing_to_do=False,
         checks=(
-            *_checks(policy, app.current, waves),
+            *_checks(policy, app.fallback, waves),
             *said_groups(policy, hosts),
-            *_twin(state, policy, app.current, waves),
+            *_twin(state, policy, app.fallback, waves),
             *_oddities(state, view, policy, found, supersede=supersede, now=now),
         ),
-        seconds=_estimate(policy, waves, limit, first=app.current is None),
+        seconds=_estimate(policy, waves, limit, first=app.fallback is None),
         skipped=found.skipped,
         sick=tuple(host.name for host in hosts if serves_badly(host, app.name)),
     )
 
 
 def plan_rollback(state: State, view: View, policy: Policy, *, now: float) -> Plan:
-    """Straight to the previous release on all hosts, without canary. Raises `BadInput`. A host on which it is no longer
-    unpacked fetches it again before any is drained."""
+    """Straight to the previous release on all hosts that are there, without canary; `policy` as `of_rollback` makes it.
+    Raises `BadInput`. A host on which it is no longer unpacked fetches it again before any is drained."""
     app = state.app(policy.app)
     target = app.previous
     if target is None:
@@ -99,13 +99,18 @@ def plan_rollback(state: State, view: View, policy: Policy, *, now: float) -> Pl
     release = app.releases.get(target.version)
     if release is None or release.pruned:
         _on_all(found.hosts, app.name, target)
-    limit = drain_limit(policy, len(found.hosts), allow_outage=True, absent=len(found.skipped))
+    limit = drain_limit(policy, len(found.hosts), allow_outage=True, absent=len(found.skipped), least=1)
     hosts = in_order(found.hosts, policy, newest_first=True)
     waves = waves_of(policy.model_copy(update={"canary": len(hosts)}), hosts)
     checks = ("health check and the agent's own proof on every host", *_fetching(hosts, app.name, target))
     sick = tuple(host.name for host in hosts if serves_badly(host, app.name))
     seconds = len(hosts) / limit * STEP_SECONDS
     return Plan(app.name, target, app.current, waves, limit, False, checks, seconds, found.skipped, (), sick)
+
+
+def of_rollback(policy: Policy) -> Policy:
+    """Hosts that are away, or that an operator drained, keep no bad release in service on the others."""
+    return policy.model_copy(update={"offline": "skip"})
 
 
 def must_fetch(state: State, plan: Plan) -> bool:
@@ -141,6 +146,8 @@ def none_under_way(state: State, app: str) -> None:
     if rollout is not None:
         text = f"{rollout.id} ({app} {rollout.release.version}, by {rollout.by}) is under way: {rollout.stage}"
         fix = f"noonday show {rollout.id}, noonday abort {app}, or deploy with --supersede"
+        if rollout.kind == "rollback" or rollout.stage is Stage.ROLLING_BACK:
+            fix = f"noonday show {rollout.id} --follow, then try again"
         raise refused("rollout-under-way", text, fix)
     out = [name for name, host in state.hosts.items() if app in host.apps and state.goal_of(name, app) is Goal.OUT]
     waiting = [name for name in out if not state.hosts[name].drained_by]
@@ -148,8 +155,9 @@ def none_under_way(state: State, app: str) -> None:
         raise refused("returning", f"{', '.join(waiting)} is on its way back into service", "try again in a moment")
 
 
-def drain_limit(policy: Policy, present: int, *, allow_outage: bool, absent: int = 0) -> int:
-    """Hosts that may be out at once, of those present. Raises `BadInput` with the sum when that is none."""
+def drain_limit(policy: Policy, present: int, *, allow_outage: bool, absent: int = 0, least: int = 0) -> int:
+    """Hosts that may be out at once, of those present, `least` in any case. Raises `BadInput` with the sum when that is
+    none."""
     outage = allow_outage or policy.allow_outage
     if present == 1:
         if not outage:
@@ -158,7 +166,7 @@ def drain_limit(policy: Policy, present: int, *, allow_outage: bool, absent: int
             raise refused("only-host", f"{one}, so its release means an outage", fix)
         return 1
     total = present + absent
-    limit = min(policy.limit(total, absent), present - 1)
+    limit = max(min(policy.limit(total, absent), present - 1), least)
     if limit < 1:
         kept = share_of(policy.min_healthy, total, up=True)
         text = f"{total} hosts - min_healthy {policy.min_healthy} ({kept} hosts)"

@@ -63,6 +63,7 @@ def may_go_back(state: State, view: View, rollout: Rollout, touched: Iterable[st
     enough that another serves as far as its last word goes: that its agent is silent does not mean that it is out."""
     limit = limit_of(rollout)
     turning = turning_back(state, view, rollout, now)
+    stranded = _stranded(state, view, rollout, now)
     busy = set(rollout.in_state(*BUSY))
     count = _busy(state, view, rollout, now)
     well = _serving_well(state, view, rollout, now)
@@ -75,7 +76,8 @@ def may_go_back(state: State, view: View, rollout: Rollout, touched: Iterable[st
         others = there - {host} or len(counted(state, rollout)) <= 1
         alone = not others or _is_last(state, view, rollout, host, well, now)
         away = busy | (turning - {host})
-        room = count + len(turning - {host}) < limit
+        others_gone = count + len(turning - {host})
+        room = others_gone + len(stranded - {host}) < limit or (others_gone == 0 and bool(stranded))
         if room and (gone or (not alone and group_has_room(state, rollout, host, away))):
             chosen.append(host)
             well.discard(host)
@@ -138,6 +140,15 @@ def turning_back(state: State, view: View, rollout: Rollout, now: float) -> set[
     known = set(state.hosts) - set(rollout.in_state(HostState.LOST))  # those were given up on, and hold up nobody
     on_hosts = {name: state.hosts[name].app(rollout.app) for name in idle if name in known}
     return {name for name, one in on_hosts.items() if heard(view, rollout, name, now) and _is_out_by_us(one)}
+
+
+def _stranded(state: State, view: View, rollout: Rollout, now: float) -> set[str]:
+    """Hosts that are out because of us and say that they stay so, as their apps are not well: as a twin that did not
+    come back. They leave the others less room, but never none, since they may never return."""
+    idle = (name for name in counted(state, rollout) if name in state.hosts and not _is_busy(rollout, name))
+    there = (name for name in idle if heard(view, rollout, name, now) and not state.hosts[name].drained_by)
+    reports = {name: state.on(name, rollout.app).report for name in there}
+    return {name for name, one in reports.items() if one and one.phase is Phase.OUT and one.in_service is False}
 
 
 def in_flight(on_host: AppOnHost) -> bool:

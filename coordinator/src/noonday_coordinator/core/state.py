@@ -29,6 +29,8 @@ class HostState(StrEnum):
     BACK = "back"
     LOST = "lost"
     """It could not be brought back."""
+    KEPT = "kept"
+    """The way back stopped before it, so it keeps what it has until a person asks for more."""
     SKIPPED = "skipped"
     """It was left out before anything was done to it."""
 
@@ -149,6 +151,16 @@ class App:
     caveats: Mapping[str, Mark] = field(default_factory=dict)
     """By key of a kind of record, or by another unit's name."""
 
+    @property
+    def fallback(self) -> ReleaseRef | None:
+        """Where a rollout would lead back to: the release of record, unless a rollback that was to leave it stopped on
+        the way."""
+        return self.previous if self.is_blocked(self.current) and self.previous else self.current
+
+    def is_blocked(self, ref: ReleaseRef | None) -> bool:
+        known = self.releases.get(ref.version) if ref else None
+        return known is not None and known.ref == ref and bool(known.blocked)
+
 
 @dataclass(frozen=True, slots=True)
 class InRollout:
@@ -262,10 +274,13 @@ class State:
         return enrolled.app(app) if enrolled else AppOnHost()
 
     def returns_to(self, host: str, app: str) -> ReleaseRef | None:
-        """What the host serves once it is let back in: the release proven there, else the app's own; None before the
-        first rollout."""
-        report = self.hosts[host].app(app).report
-        return (report.proven if report else None) or self.app(app).current
+        """What the host serves once it is let back in: the release proven there, unless that is blocked by now, else
+        the app's own; None before the first rollout."""
+        report, known = self.hosts[host].app(app).report, self.app(app)
+        proven = report.proven if report else None
+        if proven is None or (known.is_blocked(proven) and not known.is_blocked(known.current)):
+            return known.current or proven
+        return proven
 
     def goal_of(self, host: str, app: str) -> Goal | None:
         assigned = self.hosts[host].app(app).assigned

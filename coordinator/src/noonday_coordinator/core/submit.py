@@ -6,7 +6,7 @@ from noonday_coordinator.core import commands as c
 from noonday_coordinator.core import events as e
 from noonday_coordinator.core.coming_home import plan_reconcile, reconcile
 from noonday_coordinator.core.keeping import prunable
-from noonday_coordinator.core.plan import Plan, must_fetch, plan_deploy, plan_rollback
+from noonday_coordinator.core.plan import Plan, must_fetch, of_rollback, plan_deploy, plan_rollback
 from noonday_coordinator.core.policy import Policy
 from noonday_coordinator.core.refusal import refused
 from noonday_coordinator.core.room import in_flight
@@ -87,11 +87,12 @@ def _rollback(state: State, view: View, command: c.Rollback, now: float, by: str
         verdict = e.VerdictReached(rollout.id, "roll back", why, rollout.requests, rollout.findings)
         back = e.StageEntered(rollout.id, e.Stage.ROLLING_BACK, rollout.wave, why)
         return (e.RollbackRequested(rollout.id, command.why), verdict, back)
-    plan = plan_rollback(state, view, command.policy, now=now)
+    policy = of_rollback(command.policy)
+    plan = plan_rollback(state, view, policy, now=now)
     ended = _taken_over(state, plan.app, why)
-    started = _started(state, plan, "rollback", command.policy, command.why)
+    started = _started(state, plan, "rollback", policy, command.why)
     if must_fetch(state, plan):
-        deadline = now + command.policy.prepare_within
+        deadline = now + policy.prepare_within
         first = e.StageEntered(started.rollout, e.Stage.PREPARING, 0, f"{why}; some hosts fetch it again", deadline)
     else:
         first = e.StageEntered(started.rollout, e.Stage.ROLLING, 0, why)

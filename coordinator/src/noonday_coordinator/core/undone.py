@@ -45,6 +45,14 @@ def canary_lost(state: State, view: View, rollout: Rollout, now: float) -> str:
     return f"{_said(gone, lost)} and can't be brought to {rollout.release.version} once more: {why}"
 
 
+def changed_by_hand(state: State, rollout: Rollout) -> dict[str, str]:
+    """Hosts that took the release and have another one since, and the version of that: nothing moves them unasked."""
+    serving = ((name, state.on(name, rollout.app)) for name in rollout.in_state(HostState.SERVING))
+    moved = ((name, one.report) for name, one in serving if one.taken and one.report is not None)
+    other = ((name, report.live) for name, report in moved if report.live != rollout.release.id)
+    return {name: live.rpartition("-")[0] or live or "nothing" for name, live in other}
+
+
 def left_undone(state: State, rollout: Rollout) -> str:
     """What a rollout that is over says of those of them that stay; empty where none does."""
     gone = undone(state, rollout)
