@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from simulation.blocked import Blocked
 from simulation.excuses import Excuses
 from simulation.host import Effect, SimulatedHost
 from simulation.in_turn import OVER, InTurn
@@ -71,7 +72,7 @@ class Rules(Excuses):
         self._taken: dict[str, tuple[int, int, float]] = {}
         self._seen: dict[str, tuple[e.Report | None, Assignment | None]] = {}
         """What was looked at last; most events change neither."""
-        self._back: dict[str, float] = {}
+        self._blocked = Blocked()
         self._decided_by_people: set[str] = set()
         self._rollouts: dict[str, e.RolloutStarted] = {}
         self._began = 0.0
@@ -114,6 +115,7 @@ class Rules(Excuses):
     def recorded(self, state: State, record: e.Record) -> None:
         """The coordinator kept a fact."""
         self._in_turn.recorded(state, record.event)
+        self._blocked.recorded(state, record.event)
         match record.event:
             case e.RolloutStarted() as started:
                 self._begun(started)
@@ -126,21 +128,17 @@ class Rules(Excuses):
                 self._rightly_done(rollout, all_hosts=not state.rollouts[rollout].left_out)
             case e.RolloutEnded(rollout, e.End.ROLLED_BACK):
                 self._rightly_back(rollout)
-                started = self._rollouts[rollout]
-                if started.release != started.previous:
-                    self._back[started.release.version] = record.at
             case e.Promoted(rollout) | e.RollbackRequested(rollout):
                 self._decided_by_people.add(rollout)
-            case e.ReleaseUnblocked(_, release):
-                self._back.pop(release.version, None)
             case e.Assigned(host, _, generation, _, release, rollout=rollout):
                 self._assigned_at[host, generation] = self._clock.now()
                 if rollout and (record.event.restart_for or self._rollouts[rollout].release == release):
                     self._forward.add((host, generation))
             case e.HostJudged(_, host, HostState.SKIPPED):
                 self._members = tuple(one for one in self._members if one != host)
-            case e.HostJudged(_, host, HostState.LOST | HostState.FAILED) if self._hosts[host].out_cause == "us":
-                self._given_up.add(host)
+            case e.HostJudged(_, host, HostState.LOST | HostState.FAILED, why) if self._hosts[host].out_cause == "us":
+                if not state.on(host, "web").taken or why.startswith("no end of its step"):
+                    self._given_up.add(host)
         match record.event:
             case e.RolloutEnded(reason=text) | e.Asked(question=text) | e.StageEntered(reason=text) if not text.strip():
                 raise Broken(f"rule 4: no reason is given: {record.event}")
@@ -218,8 +216,6 @@ class Rules(Excuses):
         self._limit = self._limit_of(len(self._members))
         self._began = self._clock.now()
         self._out_before = frozenset(self._out())
-        if started.kind == "deploy" and started.release.version in self._back:
-            raise Broken(f"rule 3: {started.release} was rolled back and is rolled out again in {started.rollout}")
 
     def _out(self) -> list[str]:
         """Hosts that are out because of us, but for those that served nobody or whose balancer says: in."""
