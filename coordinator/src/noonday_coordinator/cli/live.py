@@ -18,6 +18,7 @@ _STATES = {
     "going-back": WARN,
     "back": WARN,
     "lost": BAD,
+    "kept": BAD,
     "skipped": WARN,
 }
 
@@ -68,7 +69,7 @@ def _hosts(info: RolloutInfo) -> RenderableType:
     for host in info.hosts:
         made.add_row(*_row(host))
         trouble = host.reason or (host.report.trouble if host.report else "")
-        if trouble and host.state in ("reverted", "failed", "going-back", "back", "lost", "skipped"):
+        if trouble and host.state in ("reverted", "failed", "going-back", "back", "lost", "kept", "skipped"):
             made.add_row(Text(), Text(), text(w.one_line(trouble), BAD))
     return made
 

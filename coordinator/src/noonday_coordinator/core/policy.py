@@ -124,7 +124,7 @@ class Policy(Settings):
     offline: Literal["fail", "wait", "skip"] = Field(
         default="fail",
         description="a host that is not heard at the start: refuse the rollout, wait for it up to prepare_within, or "
-        "go on without it, as without hosts that an operator drained",
+        "go on without it, as without hosts that an operator drained; a rollback always does",
     )
     catch_up: bool = Field(
         default=True,
