@@ -22,10 +22,11 @@ from noonday_agent.steps import Steps
 from noonday_coordinator import inbox
 from noonday_coordinator.core import absorb, decide, evolve, room, submit
 from noonday_coordinator.core.events import HostJudged
-from noonday_coordinator.core.state import HostState, InRollout, Rollout
+from noonday_coordinator.core.state import HostState, InRollout, Rollout, State
 from noonday_coordinator.core.view import View
 from noonday_shared import envelope
 from noonday_shared.messages import Assignment
+from noonday_shared.names import ReleaseRef
 
 Patch = tuple[object, str, object]
 
@@ -43,6 +44,21 @@ def no_health_check() -> list[Patch]:
 def nothing_is_blocked() -> list[Patch]:
     """Rule 3: a release that was rolled back may be rolled out again."""
     return [(evolve, "_blocked", lambda app, _rollout, _reason: app)]
+
+
+def a_rollback_blocks_nothing() -> list[Patch]:
+    """Rule 3: what a person rolled back may be rolled out again, and hosts are brought to it."""
+    return [(evolve, "_left", lambda app, _rollout: app)]
+
+
+def who_is_let_in_serves_what_was_blocked() -> list[Patch]:
+    """Rule 3: a host that an operator lets in serves what it served, though that was rolled back meanwhile."""
+
+    def returns_to(state: State, host: str, app: str) -> ReleaseRef | None:
+        report = state.hosts[host].app(app).report
+        return (report.proven if report else None) or state.app(app).current
+
+    return [(State, "returns_to", returns_to)]
 
 
 def no_end_of_a_step_is_seen() -> list[Patch]:
@@ -162,6 +178,8 @@ BROKEN: dict[str, Callable[[], list[Patch]]] = {
         an_ill_one_serves,
         no_health_check,
         nothing_is_blocked,
+        a_rollback_blocks_nothing,
+        who_is_let_in_serves_what_was_blocked,
         no_end_of_a_step_is_seen,
         no_signature_is_checked,
         an_older_term_counts,
