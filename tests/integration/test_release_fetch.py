@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +29,10 @@ KEY = SigningKey(b"k" * 32)
 QUICK = Patience(tries=3, first_pause=0.01, longest_pause=0.05, stall=10)
 HASTY = replace(QUICK, stall=0.3)
 BIG = 1_500_000
+SOON = 5.0
+"""Seconds, less than a connection may be silent and than a server trickles."""
+HEADER = b"X-Slow: y"
+CHUNK = b"Transfer-Encoding: chunked\r\n\r\n0"
 
 
 @dataclass
@@ -187,6 +194,68 @@ def test_the_deadline_holds_while_a_source_stays_away(place: Place) -> None:
     place.store._patience = replace(QUICK, tries=1000)
     with pytest.raises(Deadline, match=r"not done after 1\.5 s.*(503 Service Unavailable|timed out)"):
         place.prepare(built, within=1.5)
+
+
+@pytest.mark.parametrize("beginning", [HEADER, CHUNK], ids=["a header", "the size of a chunk"])
+def test_the_deadline_holds_while_a_source_trickles(beginning: bytes, place: Place) -> None:
+    built = place.build()
+    place.server.manners = Manners(trickle=beginning, trickles=100)
+    begun = time.monotonic()
+    with pytest.raises(Deadline, match=r"not done after 1 s.*The last trouble: http://.* was still awaited\.") as info:
+        place.prepare(built, within=1)
+    assert time.monotonic() - begun < SOON
+    assert info.value.next_action
+
+
+@pytest.mark.parametrize("beginning", [HEADER, CHUNK], ids=["a header", "the size of a chunk"])
+def test_a_source_that_trickles_is_given_up_as_one_that_is_silent_and_tried_again(
+    beginning: bytes, place: Place
+) -> None:
+    built = place.build()
+    place.server.manners = Manners(trickle=beginning, trickles=1)
+    place.store._patience = HASTY
+    begun = time.monotonic()
+    place.prepare(built)
+    assert time.monotonic() - begun < SOON
+    assert place.is_whole(built)
+
+
+def test_a_source_that_trickles_for_ever_ends_in_a_sentence(place: Place) -> None:
+    built = place.build()
+    place.server.manners = Manners(trickle=HEADER, trickles=100)
+    place.store._patience = HASTY
+    error = refused(place, built, Temporary)
+    assert error.rule == "source-unreachable"
+    assert "timed out, nothing whole came within 0.3 s" in error.text
+    assert error.next_action
+
+
+def given_up_after(place: Place, source: str) -> float:
+    """Seconds from the moment in which nobody wants it any more, soon after its begin."""
+    built, end = place.build(), time.monotonic() + 0.5
+    with pytest.raises(Temporary) as info:
+        place.store.prepare(
+            "web",
+            built.signed.ref,
+            source or place.server.url(built.archive),
+            within=60,
+            cancelled=lambda: time.monotonic() > end,
+        )
+    assert info.value.rule == "cancelled"
+    return time.monotonic() - end
+
+
+@pytest.mark.parametrize("beginning", [HEADER, CHUNK], ids=["a header", "the size of a chunk"])
+def test_what_nobody_wants_any_more_is_given_up_at_once_while_its_source_trickles(
+    beginning: bytes, place: Place
+) -> None:
+    place.server.manners = Manners(trickle=beginning, trickles=100)
+    assert given_up_after(place, "") < SOON
+
+
+def test_what_nobody_wants_any_more_is_given_up_at_once_while_tls_is_not_agreed_upon(place: Place) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as mute:
+        assert given_up_after(place, f"https://127.0.0.1:{mute.getsockname()[1]}/web.tar.gz") < SOON
 
 
 def test_passing_trouble_of_the_server_is_waited_out(place: Place) -> None:

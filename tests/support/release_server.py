@@ -23,6 +23,10 @@ class Manners:
     """How many answers are cut."""
     stalls: int = 0
     """How many answers go silent after the headers."""
+    trickle: bytes = b""
+    """Sent after the status of each answer, its last byte again and again: a header or a line that never ends."""
+    trickles: int = 0
+    """How many answers do that."""
     statuses: list[int] = field(default_factory=list)
     """Answered first, one a request."""
     extra: bytes = b""
@@ -111,6 +115,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, data: bytes, start: int = 0, whole: int = 0) -> None:
         manners = self.site.manners if whole else Manners()
         self.send_response(206 if start else 200)
+        if manners.trickles:
+            manners.trickles -= 1
+            self._trickle(manners.trickle)
+            return
         self.send_header("Content-Length", str(len(data) + manners.claim))
         if start:
             self.send_header("Content-Range", f"bytes {start}-{whole - 1}/{whole}")
@@ -125,6 +133,16 @@ class _Handler(BaseHTTPRequestHandler):
         # A client that refuses what it gets hangs up, and that is no trouble of this server.
         with suppress(ConnectionError):
             self.wfile.write(data)
+
+    def _trickle(self, beginning: bytes) -> None:
+        self.close_connection = True
+        self.flush_headers()
+        with suppress(OSError):
+            self.wfile.write(beginning)
+            for _ in range(400):
+                if self.site.closing.wait(0.05):
+                    break
+                self.wfile.write(beginning[-1:])
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class names it so)
         pass

@@ -4,6 +4,7 @@ and nothing is restarted that is in service."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -170,7 +171,9 @@ def test_a_balancer_that_can_not_be_asked_holds_no_warm_up_up() -> None:
     assert host.settle().outcome is Outcome.DONE
 
 
-def test_a_host_that_was_let_in_while_it_fetches_goes_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_was_let_in_while_it_fetches_goes_out_again_by_the_thread_at_work_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     host = told_new()
     host.sick |= {OLD.version, NEW.version}
     host.turn_until(lambda: at(host, Stage.WARM_UP, Way.STRANDED))
@@ -179,6 +182,9 @@ def test_a_host_that_was_let_in_while_it_fetches_goes_out_again(monkeypatch: pyt
     def slowly(app: str, release: ReleaseRef, source: str, *, within: float, cancelled: Callable[[], bool]) -> None:
         host.place.forget()
         host.clock.sleep(HOLD_LOOK)
+        with ThreadPoolExecutor(1) as watching:
+            assert not watching.submit(cancelled).result(5)
+        assert host.place.let_in, "what another thread says could come when the step is over"
         assert not cancelled()
         assert not host.place.let_in
         prepare(app, release, source, within=within, cancelled=cancelled)

@@ -6,6 +6,8 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from threading import get_ident
 from typing import Protocol
 
 from noonday_agent.core.after import about_to, after
@@ -144,7 +146,8 @@ class AppRunner:
         if attempt.stage is Stage.RESTART:
             self._watcher.restarting()
         crashpoint(f"agent:before:{attempt.way}:{attempt.stage}")
-        result = self._steps.execute(journal, now=self._clock.now(), cancelled=lambda: self._cancelled(attempt))
+        cancelled = partial(self._cancelled, attempt, get_ident())
+        result = self._steps.execute(journal, now=self._clock.now(), cancelled=cancelled)
         crashpoint(f"agent:after:{attempt.way}:{attempt.stage}")
         if self._leaving.is_set() and attempt.stage is Stage.PREPARE:
             return 0.0  # it was cut short by us, which says nothing of the release
@@ -193,9 +196,12 @@ class AppRunner:
             _log.warning("%s: a load balancer let the app in that is held out; it was told again", self._app)
         return again
 
-    def _cancelled(self, attempt: Attempt) -> bool:
+    def _cancelled(self, attempt: Attempt, worker: int) -> bool:
         """Asked while a step takes its time, in which load balancers forget as at any other."""
-        self._hold_out()
+        # Who watches a fetch asks from another thread: what that told a balancer could come after the step, to an app
+        # that is let in again.
+        if get_ident() == worker:
+            self._hold_out()
         return self._superseded(attempt)
 
     def _superseded(self, attempt: Attempt) -> bool:

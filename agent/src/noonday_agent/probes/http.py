@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
 import re
-import socket
 import ssl
-import threading
 import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from noonday_agent.cutoff import Cutoff
 from noonday_agent.probes.proof import VersionAnswer
 from noonday_shared.names import VERSION
 
@@ -81,11 +79,7 @@ class _Answer:
 
 
 class _Exchange:
-    """One request with one deadline over all of it.
-
-    A socket's own timeout starts again with every byte, so an app that trickles would hold us for ever: here the socket
-    is shut down under http.client when the time is up.
-    """
+    """One request with one deadline over all of it: an app that trickles would hold us for ever."""
 
     def __init__(self, base_url: str, path: str, timeout: float, most: int) -> None:
         self.timed_out = False
@@ -96,20 +90,15 @@ class _Exchange:
         self._timeout = timeout
 
     def run(self) -> tuple[int, str, bytes]:
-        connection = self._connection()
-        try:
-            connection.connect()
-            watch = threading.Timer(max(self._deadline - time.monotonic(), 0.0), self._give_up, (connection.sock,))
-            watch.daemon = True
-            watch.start()
+        with Cutoff(lambda: self._deadline - time.monotonic()) as cutoff:
+            connection = cutoff.under(self._connection())
             try:
                 connection.request("GET", self._path, headers=_HEADERS)
                 response = connection.getresponse()
                 return response.status, response.reason, response.read(self._most)
             finally:
-                watch.cancel()
-        finally:
-            connection.close()
+                self.timed_out = cutoff.made
+                connection.close()
 
     def _connection(self) -> http.client.HTTPConnection:
         parts = urlsplit(self._base_url)
@@ -118,11 +107,6 @@ class _Exchange:
                 parts.netloc, timeout=self._timeout, context=ssl.create_default_context()
             )
         return http.client.HTTPConnection(parts.netloc, timeout=self._timeout)
-
-    def _give_up(self, sock: socket.socket) -> None:
-        self.timed_out = True
-        with contextlib.suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
 
 
 def _version_in(body: bytes) -> str | None:

@@ -11,7 +11,8 @@ _SLICE = 0.2
 
 
 class Effort:
-    """`within`: seconds for the whole of it, from now. `cancelled` is asked often, from the thread that works."""
+    """`within`: seconds for the whole of it, from now. `cancelled` is asked often, from the thread that works
+    and from the one that watches its connection."""
 
     def __init__(self, what: str, *, within: float, clock: Clock, cancelled: Callable[[], bool]) -> None:
         self.what = what
@@ -25,6 +26,10 @@ class Effort:
     def left(self) -> float:
         """Seconds; never less than zero."""
         return max(0.0, self._end - self._clock.monotonic())
+
+    def rest(self) -> float:
+        """As `left`, and zero as soon as nobody wants it any more."""
+        return 0.0 if self._cancelled() else self.left()
 
     def go_on(self) -> None:
         """Raises `Deadline` when the time is over, and `Temporary` (rule `cancelled`) when nobody wants it any more."""

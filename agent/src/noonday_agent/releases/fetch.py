@@ -6,9 +6,8 @@ says about itself is never believed.
 
 from __future__ import annotations
 
-import http.client
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
@@ -16,7 +15,8 @@ from typing import TypeVar
 
 from noonday_agent.releases.disk import disk_errors
 from noonday_agent.releases.effort import Effort
-from noonday_agent.releases.sources import Opened, open_source, shown, unreachable
+from noonday_agent.releases.line import Line
+from noonday_agent.releases.sources import shown
 from noonday_shared.errors import BadInput, NoondayError, Temporary
 from noonday_shared.release.manifest import SignedRelease
 from noonday_shared.release.signed import digest_mismatch, digest_of
@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
 """Bytes that are here, and bytes in all."""
-_CHUNK = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Patience:
     first_pause: float = 0.5
     longest_pause: float = 8.0
     stall: float = 10.0
-    """Silence after which a connection is taken for dead."""
+    """After so long without a byte, or without the whole of an answer's beginning, a connection is taken for dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +79,11 @@ class Fetch:
 
     def _all(self, limit: int) -> bytes:
         data = b""
-        for chunk in self._open(0)[1]:
-            data += chunk
-            if len(data) > limit:
-                raise _too_large(self.source, limit)
+        with self._line().pieces(0) as (_, chunks):
+            for chunk in chunks:
+                data += chunk
+                if len(data) > limit:
+                    raise _too_large(self.source, limit)
         return data
 
     def _whole(self, part: Path, signed: SignedRelease, progress: Progress) -> None:
@@ -103,41 +103,24 @@ class Fetch:
         raise Temporary(f"The pieces of {shown(self.source)} don't fit; it is fetched anew.", rule="pieces-differ")
 
     def _pull(self, part: Path, signed: SignedRelease, progress: Progress) -> None:
-        start, chunks = self._open(_size(part))
-        here = start
-        needed = signed.size - start
-        with disk_errors(part.parent, self.effort.what, needed=needed), part.open("r+b" if start else "wb") as file:
-            file.seek(start)
-            for chunk in chunks:
-                here += len(chunk)
-                if here > signed.size:
-                    raise _too_large(self.source, signed.size)
-                file.write(chunk)
-                progress(here, signed.size)
+        with self._line().pieces(_size(part)) as (start, chunks):
+            here = start
+            with (
+                disk_errors(part.parent, self.effort.what, needed=signed.size - start),
+                part.open("r+b" if start else "wb") as file,
+            ):
+                file.seek(start)
+                for chunk in chunks:
+                    here += len(chunk)
+                    if here > signed.size:
+                        raise _too_large(self.source, signed.size)
+                    file.write(chunk)
+                    progress(here, signed.size)
         if here < signed.size:
             raise Temporary(f"{shown(self.source)} ended after {here} of {signed.size} bytes.", rule="broke-off")
 
-    def _open(self, start: int) -> tuple[int, Iterator[bytes]]:
-        """Where it begins, and the pieces from there."""
-        silence = max(0.001, min(self.patience.stall, self.effort.left()))
-        opened = open_source(self.source, start=start, timeout=silence)
-        return opened.start, self._read(opened)
-
-    def _read(self, opened: Opened) -> Iterator[bytes]:
-        try:
-            while True:
-                self.effort.go_on()
-                chunk = opened.reader.read1(_CHUNK)
-                if not chunk:
-                    break
-                yield chunk
-        except (OSError, http.client.HTTPException) as error:
-            raise unreachable(self.source, error) from error
-        finally:
-            opened.reader.close()
-        # What an HTTP response still owes: read1 ends as silently where the connection broke as at the end.
-        if getattr(opened.reader, "length", None):
-            raise Temporary(f"{shown(self.source)} broke off in the middle.", rule="broke-off")
+    def _line(self) -> Line:
+        return Line(self.source, self.effort, self.patience.stall)
 
 
 def _back_off(tries: int, patience: Patience) -> float:

@@ -6,11 +6,12 @@ import http.client
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib import error as url_errors
 from urllib import request as urls
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
+from noonday_agent.cutoff import Cutoff
 from noonday_shared.errors import BadInput, NoondayError, Permanent, Temporary
 
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -31,11 +32,14 @@ class Opened:
     """The byte that comes first: the one asked for, or 0 when the source can't begin in the middle."""
 
 
-def open_source(source: str, *, start: int, timeout: float) -> Opened:
-    """`timeout`: seconds of silence. Raises `Temporary`, `Permanent`, or `BadInput` (rule `release-not-found`)."""
+def open_source(source: str, *, start: int, timeout: float, cutoff: Cutoff) -> Opened:
+    """`timeout`: seconds of silence; `cutoff` ends it before.
+
+    Raises `Temporary`, `Permanent`, or `BadInput` (rule `release-not-found`).
+    """
     scheme = _split(source).scheme
     if scheme in ("http", "https"):
-        return _open_http(source, start, timeout)
+        return _open_http(source, start, timeout, cutoff)
     if scheme == "file" or source.startswith("/"):
         return _open_path(Path(unquote(_split(source).path)) if scheme else Path(source), start)
     raise _unusable(source)
@@ -71,16 +75,17 @@ def _open_path(path: Path, start: int) -> Opened:
     return Opened(file, start)
 
 
-def _open_http(source: str, start: int, timeout: float) -> Opened:
+def _open_http(source: str, start: int, timeout: float, cutoff: Cutoff) -> Opened:
     headers = {"User-Agent": "noonday-agent", "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
     try:
-        response = _opener().open(urls.Request(source, headers=headers), timeout=timeout)  # noqa: S310 (scheme checked)
+        asked = urls.Request(source, headers=headers)  # noqa: S310 (scheme checked)
+        response = _opener(cutoff).open(asked, timeout=timeout)
     except url_errors.HTTPError as error:
         error.close()
         if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and start:
-            return _open_http(source, 0, timeout)
+            return _open_http(source, 0, timeout, cutoff)
         raise _by_status(source, error.code) from error
     except (http.client.InvalidURL, ValueError) as error:
         raise _unusable(source) from error
@@ -93,7 +98,7 @@ def _open_http(source: str, start: int, timeout: float) -> Opened:
     response.close()
     if not start:
         raise Temporary(f"{shown(source)} sends another piece than was asked for.", rule="source-unreachable")
-    return _open_http(source, 0, timeout)
+    return _open_http(source, 0, timeout, cutoff)
 
 
 def unreachable(source: str, error: Exception) -> Temporary:
@@ -135,12 +140,33 @@ def _first_byte(content_range: str) -> int | None:
     return int(match.group(1)) if match else None
 
 
-def _opener() -> urls.OpenerDirector:
+class _Watched(urls.AbstractHTTPHandler):
+    def __init__(self, cutoff: Cutoff) -> None:
+        super().__init__()
+        self._cutoff = cutoff
+
+    def do_open(self, http_class: Any, req: urls.Request, **http_conn_args: Any) -> http.client.HTTPResponse:
+        def made(*args: Any, **options: Any) -> http.client.HTTPConnection:
+            connection: http.client.HTTPConnection = http_class(*args, **options)
+            return self._cutoff.under(connection)
+
+        return super().do_open(made, req, **http_conn_args)
+
+
+class _Http(_Watched, urls.HTTPHandler):
+    pass
+
+
+class _Https(_Watched, urls.HTTPSHandler):
+    pass
+
+
+def _opener(cutoff: Cutoff) -> urls.OpenerDirector:
     opener = urls.OpenerDirector()
     for handler in (
         urls.ProxyHandler(),
-        urls.HTTPHandler(),
-        urls.HTTPSHandler(),
+        _Http(cutoff),
+        _Https(cutoff),
         urls.HTTPDefaultErrorHandler(),
         urls.HTTPRedirectHandler(),
         urls.HTTPErrorProcessor(),
