@@ -19,6 +19,7 @@ from noonday_agent.core.limits import Limits
 from noonday_agent.evidence import collector
 from noonday_agent.releases.fetch import Patience
 from noonday_coordinator import engine, outgoing, service
+from noonday_coordinator.api import uploads
 from noonday_coordinator.cli import client, follow
 from noonday_coordinator.core import absorb, coming_home, examine
 from noonday_coordinator.core.policy import Policy
@@ -53,6 +54,8 @@ FIXED_OR_DERIVED: dict[str, float] = {
     "before a host that missed a rollout is tried once more": coming_home.AGAIN_AFTER,
     "for a doubt to pass": examine.IN_DOUBT * Policy.model_fields["examine"].default,
     "for the engine to take a command": engine.ANSWER_WITHIN,
+    "for the next piece of an upload": uploads.PIECE_WITHIN,
+    "for a client to take what is sent to it, or to answer its TCP": service.GONE_AFTER,
     "for the coordinator to answer a command": client.WITHIN,
     "for requests under way, at the stop of the coordinator": service.LEAVE_WITHIN,
     "for a coordinator that is away, where a rollout is followed": follow.PATIENCE,
@@ -103,6 +106,8 @@ TESTS = {
     "between two waves": "test_a_wave_pause_is_waited_for_between_waves",
     "before a host that missed a rollout is tried once more": "test_one_that_could_not_prepare_is_tried_again",
     "for the engine to take a command": "test_an_engine_that_does_not_answer_is_503",
+    "for the next piece of an upload": "test_an_upload_that_stops_sending_ends_in_a_sentence",
+    "for a client to take what is sent to it, or to answer its TCP": "test_a_client_that_stops_reading_its_download",
     "for the coordinator to answer a command": "test_a_coordinator_that_takes_the_question_and_says_nothing",
     "for requests under way, at the stop of the coordinator": "test_a_request_that_does_not_end_holds_up_the_stop",
     "for a coordinator that is away, where a rollout is followed": "test_a_coordinator_that_stays_away_ends_the_view",

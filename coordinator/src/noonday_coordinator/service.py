@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 LEAVE_WITHIN = 5
 """Seconds that requests under way get to end after SIGTERM."""
 
+GONE_AFTER = 60
+"""Seconds after which a client that takes nothing of what is sent to it, or answers no probe of its TCP, is gone."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -156,4 +159,15 @@ def _bound(config: CoordinatorConfig) -> Iterator[socket.socket]:
             next_action="stop what listens there, or set [http] listen in coordinator.toml",
         ) from error
     with listener:
+        _hang_up_on_who_is_gone(listener)
         yield listener
+
+
+def _hang_up_on_who_is_gone(listener: socket.socket) -> None:
+    # uvicorn waits for a client's next read, or request, without end. Connections inherit these from who listens.
+    probes = 3
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(GONE_AFTER // 2, 1))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(GONE_AFTER // 2 // probes, 1))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, probes)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_AFTER * 1000)

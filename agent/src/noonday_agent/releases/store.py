@@ -74,7 +74,7 @@ class ReleaseStore:
         """Fetch, verify and unpack `ref` beside the others. Nothing that is live changes.
 
         Returns at once when it is prepared; goes on where an earlier call stopped or died. Blocks at most `within`
-        seconds and one look-up of a name. Raises `BadInput`, `Permanent`, `Temporary` or `Deadline`, each with its rule.
+        seconds and one look-up of a name. Raises `BadInput`, `Permanent`, `Temporary` or `Deadline`, with its rule.
         """
         effort = Effort(f"Preparing {app} {ref}", within=within, clock=self._clock, cancelled=cancelled)
         with self._busy, disk_errors(self.folders.root, effort.what):

@@ -15,6 +15,7 @@ from noonday_coordinator.api.models import Problem
 from noonday_shared.errors import BadInput, NoondayError, Temporary
 
 WRONG_TOKEN = "wrong-token"  # noqa: S105  # a rule's name
+STALLED = "upload-stalled"
 _NOT_FOUND = frozenset(
     {
         "not-found",
@@ -68,6 +69,8 @@ def _ours(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, NoondayError)  # noqa: S101  # registered for it alone; Starlette's type is wider
     status = status_of(error)
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    if error.rule == STALLED:
+        headers["Connection"] = "close"  # else uvicorn goes on to wait for the rest of the body
     return _reply(status, Problem(rule=error.rule, text=error.text, next_action=error.next_action), headers)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from starlette.responses import FileResponse
 from noonday_coordinator.api import models as m
 from noonday_coordinator.api.auth import Caller, Ctx
 from noonday_coordinator.api.context import Context
-from noonday_coordinator.api.errors import not_found
+from noonday_coordinator.api.errors import STALLED, not_found
 from noonday_coordinator.core.commands import Push
 from noonday_coordinator.core.events import Record
 from noonday_coordinator.store.artifacts import taken
@@ -26,6 +27,9 @@ from noonday_shared.release.manifest import SignedRelease
 
 router = APIRouter(tags=["releases"])
 downloads = APIRouter(tags=["releases"])
+
+PIECE_WITHIN = 30.0
+"""Seconds for the next piece of an upload; a client that is gone often says nothing of it."""
 
 _PIECE = 1 << 20
 _BODY = {
@@ -77,13 +81,23 @@ class _Body:
     async def read(self, size: int) -> bytes:
         """Exactly `size` bytes, or fewer at the end."""
         while len(self._left) < size:
-            piece = await anext(self._stream, None)
+            piece = await self._next()
             if piece is None:
                 break
             self._left += piece
         taken_now = bytes(self._left[:size])
         del self._left[:size]
         return taken_now
+
+    async def _next(self) -> bytes | None:
+        try:
+            async with asyncio.timeout(PIECE_WITHIN):
+                return await anext(self._stream, None)
+        except TimeoutError as error:
+            text = f"The upload is given up: nothing more of it came for {PIECE_WITHIN:g} s. Nothing of it is kept."
+            raise Temporary(
+                text, rule=STALLED, next_action="check the way to the coordinator, then push it again"
+            ) from error
 
 
 async def _push(app: str, body: _Body, context: Context, by: str, why: str, manifest_bytes: int) -> m.Pushed:
