@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -85,3 +86,25 @@ def test_it_is_kept_anew_only_after_many_records(log: Path, tmp_path: Path) -> N
         kept.note(state, type(head)(EVERY, head.hash))
         kept.close()
         assert (tmp_path / "folded").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_still_written_at_the_stop_is_left(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk, begun = threading.Event(), threading.Event()
+
+    def slowly(*_: object, **__: object) -> None:
+        begun.set()
+        disk.wait(30)
+
+    monkeypatch.setattr(module, "write_whole", slowly)
+    monkeypatch.setattr(module, "EVERY", 1)
+    with closing(EventLog.open(log)) as opened:
+        kept = FoldedState(tmp_path / "folded", KEY)
+        kept.note(State(), opened.head)
+    try:
+        assert begun.wait(10)
+        kept.close(within=0.2)
+        assert "was not written within 0.2 s" in caplog.text
+    finally:
+        disk.set()

@@ -126,6 +126,12 @@ class HostedApp:
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(within)
+            if thread.is_alive():
+                _log.warning(
+                    "The thread %s did not end within %g s and is left: the next agent goes on from the journal.",
+                    thread.name,
+                    within,
+                )
         self.parts.pool.close()
         self.collector.close()
 

@@ -100,6 +100,11 @@ def _readable(path: Path) -> None:
 
 def _journal(unit: str) -> None:
     result = run_command(["journalctl", f"--unit={unit}", "--lines=1", "--quiet", "--no-pager"], within=JOURNAL_WITHIN)
+    if result.timed_out:
+        raise BadInput(
+            f"journalctl did not answer within {JOURNAL_WITHIN:g} s, so its log may not be read.",
+            next_action="see what holds it: systemctl status systemd-journald, journalctl --disk-usage",
+        )
     if not result.ok:
         raise BadInput(
             f"journalctl can't read it: {result.output_tail.strip()[-300:] or result.exit}",

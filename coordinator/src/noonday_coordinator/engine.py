@@ -144,6 +144,10 @@ class Engine:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(ANSWER_WITHIN)
+        if self._thread.is_alive():
+            _log.warning(
+                "The engine did not end its turn within %g s and is left: the next start goes on.", ANSWER_WITHIN
+            )
         if self._folded is not None:
             self._folded.close()
 

@@ -65,6 +65,8 @@ class FoldedState:
         """Wait for what is being written, or `within` seconds: what is written only in part is not used."""
         if self._saving is not None:
             self._saving.join(within)
+            if self._saving.is_alive():
+                _log.warning("%s was not written within %g s. The next start takes longer.", self.path, within)
 
     def _save(self, state: State, head: Head) -> None:
         body = zlib.compress(_STATE.dump_json(state), 1)

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from noonday_coordinator.store.chain import Audit, Chained, Head, audit
-from noonday_coordinator.store.sqlite import SMALL_CACHE
+from noonday_coordinator.store.sqlite import BUSY, SMALL_CACHE
 from noonday_shared.errors import Permanent, Temporary
 
 SCHEMA = 2
@@ -31,7 +31,7 @@ AUDIT = "noonday audit --log {path} says where"
 
 def connect(path: Path) -> sqlite3.Connection:
     """For reading and writing, from any thread, one at a time; a commit is on disk when it returns."""
-    connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(SMALL_CACHE)
@@ -40,7 +40,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def reader(path: Path) -> sqlite3.Connection:
     """For reading what is there; never makes a file. Raises `sqlite3.Error`."""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY)
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from noonday_shared.errors import Permanent, Temporary
 
+BUSY = 5.0
+"""Seconds that a database is waited for which another program has locked: somebody looks into it by hand."""
+
 SMALL_CACHE = "PRAGMA cache_size = -256"
 """KB of pages that a connection keeps. SQLite's own 2 MB fill up as a log grows, and what is written is hardly ever
 read by who wrote it."""
@@ -18,7 +21,7 @@ def open_lossy(path: Path, tables: str, *, rule: str, what: str) -> sqlite3.Conn
     """A connection for any thread, one at a time. Raises `Permanent` when the file can't be used."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode = WAL")
         # Evidence is cumulative and comes again: what a power cut takes is soon there again.
         connection.execute("PRAGMA synchronous = NORMAL")
