@@ -20,6 +20,8 @@ class TcpProxy:
         self.port = port or free_port(host)
         self.silent = False
         """While true all is swallowed, both ways, and connections stay open whatever the other side does."""
+        self.accepted = 0
+        """Connections that were made to `port`."""
         self._target = target
         self._tls = tls
         self._lock = threading.Lock()
@@ -46,6 +48,7 @@ class TcpProxy:
         with suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
+                self.accepted += 1
                 # An own thread, since a client may take its time over the handshake, or never end it.
                 threading.Thread(target=self._join, args=(near,), daemon=True).start()
 
