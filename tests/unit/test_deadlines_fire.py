@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from click.testing import CliRunner
 
+from noonday_agent import check
 from noonday_agent.balancers import endpoint
 from noonday_agent.balancers.marker import Marker
 from noonday_agent.config import EndpointBalancer, SystemdProcess
@@ -18,14 +23,19 @@ from noonday_agent.core.limits import Limits
 from noonday_agent.core.result import Again, Result, Unreachable, Wrong
 from noonday_agent.processes.systemd import Systemd
 from noonday_coordinator.api.models import Health
-from noonday_coordinator.cli import client
+from noonday_coordinator.cli import client, records, replay
 from noonday_coordinator.cli.client import Client
+from noonday_coordinator.cli.main import main
 from noonday_coordinator.core import events as e
+from noonday_coordinator.store import log_file
+from noonday_coordinator.store.event_log import EventLog
 from noonday_coordinator.verdict.limits import Case, broken_limits
 from noonday_shared.bus import parameters
 from noonday_shared.bus.rabbit import RabbitBus
 from noonday_shared.clock import SystemClock
-from noonday_shared.errors import Temporary, Trouble
+from noonday_shared.errors import BadInput, Temporary, Trouble
+from noonday_shared.keys import SigningKey
+from support.archives import Shelf
 from support.eventually import eventually
 from support.fake_host import ref
 from support.ports import free_port
@@ -100,13 +110,10 @@ def test_a_host_that_fails_its_health_check_is_held_against_the_release_once_it_
     assert [one.blames for one in found] == [True] * blamed
 
 
-def test_a_coordinator_that_takes_the_question_and_says_nothing_is_given_up(
-    mute: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(client, "WITHIN", 0.2)
+def test_a_coordinator_that_takes_the_question_and_says_nothing_is_given_up(mute: int) -> None:
     with closing(Client(f"http://127.0.0.1:{mute}", "token")) as asked, pytest.raises(Temporary) as given_up:
-        asked.get("/health", Health)
-    assert "did not answer within" in given_up.value.text
+        asked.get("/health", Health, within=0.2)
+    assert "did not answer within 0.2 s" in given_up.value.text
 
 
 def test_a_broker_that_takes_the_connection_and_says_nothing_is_given_up(
@@ -138,3 +145,56 @@ def test_a_check_that_says_nothing_holds_no_thread_for_ever(tmp_path: Path, monk
             assert silent.recv(1) == b""
     finally:
         balancer.close()
+
+
+def test_an_endpoint_that_says_nothing_to_its_own_agent_is_not_waited_for(
+    mute: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "_PROBE", 0.2)
+    settings = EndpointBalancer(kind="endpoint", listen=f"127.0.0.1:{mute}", settle=0.1)
+    balancer = endpoint.EndpointBalancer(settings, Marker(tmp_path / "marker", SystemClock(), "x"), "x")
+    with pytest.raises(Temporary, match=r"nothing answers a balancer's checks at .*: timed out") as given_up:
+        balancer.in_service()
+    assert given_up.value.next_action
+
+
+def test_a_journalctl_that_hangs_fails_the_check_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journalctl = tmp_path / "journalctl"
+    journalctl.write_text("#!/bin/sh\nexec sleep 60\n")
+    journalctl.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(check, "JOURNAL_WITHIN", 0.2)
+    with pytest.raises(BadInput, match=r"journalctl did not answer within 0\.2 s") as given_up:
+        check._journal("web.service")
+    assert given_up.value.next_action
+
+
+@pytest.mark.parametrize(
+    ("module", "within", "command"),
+    [(client, "UPLOAD_WITHIN", "push"), (records, "_AUDIT_WITHIN", "audit"), (replay, "WITHIN", "replay")],
+)
+def test_a_command_whose_answer_takes_its_time_is_given_up(
+    module: ModuleType, within: str, command: str, mute: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = Shelf(tmp_path, SigningKey.new()).build("1.0.0")
+    words = {"push": ["release", "push", str(built.archive)], "audit": ["audit"], "replay": ["replay", "r1"]}
+    monkeypatch.setattr(module, within, 0.3)
+    where = {"NOONDAY_TOKEN": "a-token", "NOONDAY_URL": f"http://127.0.0.1:{mute}"}
+    came = CliRunner().invoke(main, words[command], env=where)
+    assert came.exit_code == 1, came.output
+    assert "did not answer within 0.3 s" in came.output
+    assert "Next: " in came.output
+
+
+def test_a_database_that_another_program_has_locked_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_file, "BUSY", 0.2)
+    path = tmp_path / "events.sqlite"
+    with closing(EventLog.open(path)) as log, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Temporary, match="locked") as given_up:
+            log.append([e.CoordinatorStarted(1)], at=1.0, by="coordinator")
+        assert given_up.value.next_action
+        other.execute("ROLLBACK")
+        assert log.append([e.CoordinatorStarted(1)], at=1.0, by="coordinator")
