@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import socket
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,6 +13,7 @@ from noonday_shared import topology
 from noonday_shared.bus import parameters
 from noonday_shared.bus.rabbit import RabbitBus
 from support.eventually import eventually
+from support.full_listener import full_listener
 from support.rabbitmq import RabbitMQ
 from support.tcp_proxy import TcpProxy
 
@@ -66,12 +66,6 @@ def test_a_broker_that_takes_no_messages_for_too_long_is_left_and_asked_anew(
 def test_an_address_that_takes_no_connection_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parameters, "CONNECT_TIMEOUT", 0.3)
     monkeypatch.setattr(parameters, "HANDSHAKE_TIMEOUT", 600.0)
-    with ExitStack() as stack:
-        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(4):  # nobody accepts them, and where there is no more room the kernel says nothing at all
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            waiting.connect_ex(full.getsockname())
-        bus = stack.enter_context(closing(RabbitBus(f"amqp://guest:guest@127.0.0.1:{full.getsockname()[1]}/")))
+    with full_listener() as port, closing(RabbitBus(f"amqp://guest:guest@127.0.0.1:{port}/")) as bus:
         bus.start()
         eventually(lambda: "does not answer: check address and firewall" in bus.trouble, what="the trouble", within=30)

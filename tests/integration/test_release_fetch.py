@@ -22,6 +22,7 @@ from noonday_shared.names import ReleaseRef
 from noonday_shared.release.archive import BuiltRelease
 from support.archives import Member, Shelf, make_archive, release_toml, sign_archive
 from support.certificate import make_certificate
+from support.full_listener import full_listener
 from support.ports import free_port
 from support.release_server import Manners, ReleaseServer, serve_releases
 
@@ -256,6 +257,11 @@ def test_what_nobody_wants_any_more_is_given_up_at_once_while_its_source_trickle
 def test_what_nobody_wants_any_more_is_given_up_at_once_while_tls_is_not_agreed_upon(place: Place) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as mute:
         assert given_up_after(place, f"https://127.0.0.1:{mute.getsockname()[1]}/web.tar.gz") < SOON
+
+
+def test_what_nobody_wants_any_more_is_given_up_at_once_while_its_source_does_not_answer(place: Place) -> None:
+    with full_listener() as port:
+        assert given_up_after(place, f"http://127.0.0.1:{port}/web.tar.gz") < SOON
 
 
 def test_passing_trouble_of_the_server_is_waited_out(place: Place) -> None:
