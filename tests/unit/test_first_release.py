@@ -12,7 +12,7 @@ from noonday_coordinator.core.events import End, Finding
 from noonday_coordinator.core.state import HostState
 from noonday_coordinator.core.view import Judgement
 from noonday_shared.messages import Goal
-from support.story import Story, policy
+from support.story import OLD, Story, policy
 
 
 def rolling() -> Story:
@@ -72,6 +72,17 @@ def test_a_first_release_that_nobody_serves_yet_is_aborted_whole() -> None:
     story.settle()
     story.takes("web-1", in_service=False)
     assert (story.rollout.end, story.where("web-1")) == (End.ABORTED, HostState.BACK)
+
+
+def test_one_that_had_arrived_before_it_heard_of_that_serves_and_is_named() -> None:
+    story = Story(first=None)
+    story.deploy("1.0.0")
+    story.all_take()
+    story.ask(c.Abort("web", ""))
+    story.settle()
+    story.takes("web-1", live=OLD.id, proven=OLD)
+    assert (story.rollout.end, story.where("web-1")) == (End.FAILED, HostState.SERVING)
+    assert story.rollout.reason.endswith("so web-1 can't go back.")
 
 
 def test_one_that_says_nothing_of_it_is_given_up_on_in_a_host_s_own_time() -> None:

@@ -9,11 +9,13 @@ import pytest
 
 from noonday_coordinator.core import commands as c
 from noonday_coordinator.core import events as e
-from noonday_coordinator.core.room import may_go_back
+from noonday_coordinator.core.room import limit_of, may_go_back
 from noonday_coordinator.core.state import HostState, InRollout
+from noonday_coordinator.evidence_desk import unproven
+from noonday_coordinator.outgoing import Outgoing
 from noonday_shared.errors import BadInput
 from noonday_shared.messages import Goal, Outcome, Phase, TroubleReport
-from support.odd_hosts import by_itself, done, drift
+from support.odd_hosts import by_itself, done, drift, live, put_back
 from support.story import NEW, OLD, OTHER, Story, only
 
 HELD = (OLD.id, NEW.id, OTHER.id)
@@ -215,3 +217,138 @@ def test_one_that_was_changed_by_hand_in_mid_rollout_is_named_at_its_end_and_lef
     )
     assert set(story.rollout.left_out) == {"web-1"}
     assert story.assigned("web-1").release != OLD
+
+
+@pytest.mark.parametrize("step", ["drain", "wait-idle", "switch"])
+def test_one_that_could_not_leave_says_nothing_of_the_old_release_and_stops_nobody(step: str) -> None:
+    story = half_rolled()
+    story.rollback("slow")
+    (first,) = story.moving()
+    trouble = TroubleReport(rule="deadline", step=step, text="Waited 30 s, in vain.")
+    story.takes(first, Outcome.FAILED, live=NEW.id, trouble=trouble)
+    assert story.rollout.end is None
+    assert len(story.moving()) == 1
+
+
+def test_what_a_stopped_rollback_was_to_leave_is_never_gone_back_to() -> None:
+    story = failed_half_way()
+    for name in story.names:
+        story.takes(name, prepared=HELD)
+    story.deploy(OTHER.version)
+    done(story)
+    for name in story.names:
+        story.takes(name, prepared=HELD)
+    story.rollback("bad too")
+    assert story.rollout.release == OLD
+
+
+def test_its_errors_excuse_no_later_release_though_it_stays_of_record() -> None:
+    assert NEW.id in unproven(failed_half_way().state.app("web"))
+
+
+def said(story: Story) -> list[tuple[str, str]]:
+    """What is said now, as the engine says it after a restart: host and version."""
+    due = Outgoing(lambda app, release: "").due(story.state, story.view, story.now)
+    return [(one.host, one.release.version) for one in due if one.release and not one.taken]
+
+
+def test_one_that_was_away_and_whose_disk_was_put_back_is_not_told_what_was_rolled_back_meanwhile() -> None:
+    story = Story(4, examine=0)
+    story.deploy()
+    done(story)
+    for name in story.names:
+        story.takes(name, prepared=HELD)
+    story.passing(100.0, silent=["web-1"])
+    story.rollback("orders are lost")
+    while story.rollout.end is None:
+        story.takes(story.moving()[0])
+    put_back(story, "web-1")
+    story.passing(60.0)
+    assert ("web-1", NEW.version) not in said(story)
+
+
+def test_nor_is_one_that_kept_it_and_lost_it() -> None:
+    story = half_rolled()
+    story.rollback("slow")
+    story.takes(story.moving()[0], Outcome.REVERTED)
+    for name in story.names:
+        story.takes(name)
+    put_back(story, "web-1")
+    story.passing(60.0)
+    assert ("web-1", NEW.version) not in said(story)
+
+
+def test_one_that_was_to_try_again_and_never_had_it_is_not_told_it_after_the_way_back_stopped() -> None:
+    story = Story(4, examine=0, on_regression="ask", host_within=60)
+    for name in story.names:
+        story.report(name, prepared=HELD)
+    story.deploy()
+    story.all_take()
+    story.takes("web-1")
+    (silent,) = story.moving()
+    story.passing(31.0, silent=[silent])
+    story.passing(100.0, silent=[silent])
+    story.ask(c.Promote("web"))
+    story.settle()
+    story.rollback("slow")
+    (ended,) = only(story.takes("web-1", Outcome.REVERTED, live=NEW.id, proven=NEW), e.RolloutEnded)
+    assert f"{silent} keeps {OLD}" in ended.reason
+    story.passing(100.0)
+    assert (silent, NEW.version) not in said(story)
+
+
+def test_half_rolled_hosts_of_a_rollout_before_are_kept_too_and_move_only_when_a_person_asks() -> None:
+    story = half_rolled()
+    story.takes("web-5")
+    story.deploy(OTHER.version, supersede=True)
+    for name in story.rollout.in_state(HostState.WAITING):
+        story.takes(name, live=live(story, name))
+    story.takes("web-1")
+    story.rollback("slow")
+    (ended,) = only(story.takes(story.moving()[0], Outcome.REVERTED), e.RolloutEnded)
+    assert f"keep {NEW}" in ended.reason
+    for name in story.names:
+        if story.assigned(name).release is not None:
+            story.takes(name, live=live(story, name), proven=story.on(name).report.proven)  # type: ignore[union-attr]
+    assert only(story.passing(86_400.0), e.RolloutStarted) == []
+
+
+def test_a_silent_one_that_was_given_up_on_before_is_not_told_to_leave_either() -> None:
+    story = half_rolled(8, max_unavailable=2, host_within=60)
+    story.rollback("slow")
+    while story.where("web-8") is HostState.GOING_BACK:
+        story.takes("web-8")
+    silent, other = story.moving()
+    story.passing(40.0, silent=[silent])
+    story.passing(90.0, silent=[silent])
+    assert story.where(silent) is HostState.LOST
+    for name in story.moving():
+        story.takes(name, Outcome.REVERTED)
+    assert story.rollout.in_state(HostState.KEPT), other
+    story.passing(100.0)
+    assert (silent, OLD.version) not in said(story)
+    assert silent in drift(story)
+
+
+def test_a_rollback_does_not_take_the_only_one_that_serves_unless_an_outage_is_allowed() -> None:
+    for allowed in (False, True):
+        story = Story(3, examine=0, allow_outage=allowed)
+        story.deploy()
+        done(story)
+        for name in story.names:
+            story.takes(name, prepared=HELD)
+        story.passing(100.0, silent=["web-1", "web-2"])
+        if allowed:
+            story.rollback("orders are lost")
+            assert story.moving() == ["web-3"]
+            continue
+        with pytest.raises(BadInput, match="all hosts of web but web-3 are left out") as refused:
+            story.rollback("orders are lost")
+        assert refused.value.rule == "only-host"
+
+
+def test_on_the_way_back_of_any_rollout_one_may_leave_though_too_few_are_left() -> None:
+    rollout = half_rolled(4).rollout
+    rollout = replace(rollout, policy=rollout.policy.model_copy(update={"min_healthy": 4}))
+    assert limit_of(rollout) == 0
+    assert limit_of(replace(rollout, stage=e.Stage.ROLLING_BACK)) == 1

@@ -218,7 +218,8 @@ def untrusted(app: App, rollout: Rollout) -> frozenset[str]:
 
 
 def unproven(app: App) -> frozenset[str]:
-    return frozenset(one.ref.id for one in app.releases.values() if not one.good and one.ref != app.current)
+    known = (one for one in app.releases.values() if not one.good)
+    return frozenset(one.ref.id for one in known if one.blocked or one.ref != app.current)
 
 
 def _length(rollout: Rollout, now: float) -> float:

@@ -244,7 +244,7 @@ class HostInRollout(Reply):
     wave: int = Field(description="0 is the canary, -1 of a host that was left out from the start")
     group: str = Field(default="", description="label and value that the policy groups hosts by, as in 'rack=b'")
     state: str = Field(
-        description="waiting, prepared, working, serving, reverted, failed, going-back, back, lost or skipped"
+        description="waiting, prepared, working, serving, reverted, failed, going-back, back, lost, kept or skipped"
     )
     since: float
     reason: str = ""

@@ -50,6 +50,8 @@ def _judge(
         return None
     if report is not None and on_host.taken and report.outcome in _ENDS:
         state = _OUTCOMES[member.state][report.outcome]
+        if stops and report.in_service is not False and report.live == rollout.release.id:
+            state = HostState.SERVING  # it had arrived before it heard that it was to stop
         return HostJudged(rollout.id, name, state, str(report.trouble) if report.trouble else "")
     if member.state is not HostState.WAITING and overdue(view, rollout, on_host, now):
         waited = f"no end of its step was reported in {now - on_host.assigned_at:.0f} s"

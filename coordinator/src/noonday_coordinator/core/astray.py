@@ -95,7 +95,7 @@ def _why(state: State, app: App, host: Host, on_host: AppOnHost) -> tuple[str, b
         return f"{last.id} was superseded", True
     if member is not None and member.state is HostState.KEPT:
         return f"{last.id} left it there: {member.reason}", False
-    if last.kind == "deploy" and app.is_blocked(last.release):
+    if last.kind == "deploy" and app.is_blocked(last.release) and last.id != app.recorded:
         return f"{last.id} went back without it", True
     if last.id == app.recorded or last.kind == "reconcile":
         return "its agent forgot that, as when its disk was put back", True
@@ -112,7 +112,9 @@ def _last_move(state: State, app: App, host: str) -> Rollout | None:
     """The newest rollout that moved it, back to the one that made the release of record."""
     for rollout in _since_the_record(state, app):
         member = rollout.hosts.get(host)
-        if member is not None and member.moved and member.state is not HostState.BACK:
+        if member is None or member.state is HostState.BACK:
+            continue
+        if member.moved or member.state is HostState.KEPT:
             return rollout
     return None
 

@@ -216,7 +216,8 @@ def _recorded(app: App, rollout: Rollout) -> App:
     if rollout.release.version in releases:
         releases[rollout.release.version] = replace(releases[rollout.release.version], good=True)
     if rollout.kind == "deploy" and left is not None:
-        past = (*past, left)[-_PAST:]
+        # What a rollback was to leave, and stopped on the way, is nothing to go back to.
+        past = past if app.is_blocked(left) else (*past, left)[-_PAST:]
     elif left is not None:
         releases = dict(_left(replace(app, releases=releases), rollout).releases)
     previous = past[-1] if past else None

@@ -14,6 +14,9 @@ from noonday_coordinator.core.view import View
 from noonday_shared.messages import Goal, Outcome
 from noonday_shared.names import ReleaseRef
 
+_BEFORE_THE_SWITCH = frozenset({"prepare", "drain", "wait-idle", "switch"})
+"""Steps of an agent that say nothing of the release that it goes to."""
+
 
 def go_back(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
     """Bring the touched hosts back, or end the rollout when all are."""
@@ -26,7 +29,7 @@ def go_back(state: State, view: View, rollout: Rollout, now: float) -> list[Even
     at_once = [host for host in touched if _loses_nothing(state, rollout, host)]
     failed = could_not(state, rollout)
     if failed and not at_once:
-        return [] if under_way else _stops_here(rollout, failed, touched)
+        return [] if under_way else _stops_here(state, rollout, failed, touched)
     # Whoever is silent would hold up the others for its whole time, and one that can't fetch it says nothing of them.
     in_turn = sorted(touched, key=lambda host: (not heard(view, rollout, host, now), not _holds(state, rollout, host)))
     chosen = at_once or may_go_back(state, view, rollout, in_turn, now)
@@ -36,15 +39,15 @@ def go_back(state: State, view: View, rollout: Rollout, now: float) -> list[Even
 
 
 def could_not(state: State, rollout: Rollout) -> list[str]:
-    """Hosts that say that they went back and could not serve the release again. Those that could not fetch it never
-    left, and of silent ones nothing is known."""
+    """Hosts that say that they went back and could not serve the release again. Those that failed before their switch,
+    as they could not fetch it or be drained, say nothing of it, and of silent ones nothing is known."""
     found = ((host, state.on(host, rollout.app).report) for host in rollout.in_state(HostState.LOST))
     ends = (Outcome.FAILED, Outcome.REVERTED)
     return [
         host
         for host, report in found
         if report is not None and state.on(host, rollout.app).taken and report.outcome in ends
-        if report.trouble is None or report.trouble.step != "prepare"
+        if report.trouble is None or report.trouble.step not in _BEFORE_THE_SWITCH
     ]
 
 
@@ -118,11 +121,14 @@ def _no_way_back(state: State, rollout: Rollout, touched: list[str]) -> list[Eve
     return [RolloutEnded(rollout.id, End.FAILED, stay)]
 
 
-def _stops_here(rollout: Rollout, failed: list[str], touched: list[str]) -> list[Event]:
+def _stops_here(state: State, rollout: Rollout, failed: list[str], touched: list[str]) -> list[Event]:
     """What could not be served again on one host is not tried on all the others."""
     could = f"{', '.join(failed)} could not serve {rollout.previous} again"
     why = "; ".join(f"{host}: {rollout.hosts[host].reason.rstrip('.')}" for host in failed)
-    keeps = f"{', '.join(touched)} {'keeps' if len(touched) == 1 else 'keep'} {rollout.release}"
+    kept: dict[ReleaseRef, list[str]] = {}
+    for host in touched:
+        kept.setdefault(what_it_has(state, rollout, host), []).append(host)
+    keeps = " and ".join(f"{', '.join(of)} {'keeps' if len(of) == 1 else 'keep'} {one}" for one, of in kept.items())
     mend = f"Mend {', '.join(failed)} (noonday hosts), then: noonday reconcile {rollout.app}"
     stops = f"{rollout.reason} The way back stops here, nothing goes forth and back"
     judged = (HostJudged(rollout.id, host, HostState.KEPT, f"the way back stopped, since {could}") for host in touched)

@@ -29,6 +29,8 @@ def valid_until(state: State, view: View, host: str, app: str, now: float, longe
     match member.state:
         case state_ if (state_ in BUSY or renews) and rollout.end is None:
             return max(now, min(now + longest, on_host.assigned_at + assigned.deadline))
+        case _ if rollout.end is not None and is_void(state, host, on_host):
+            return now
         case HostState.LOST | HostState.FAILED if may_return(state, view, rollout, host, now):
             return now + min(longest, rollout.policy.unreachable_after)
         case HostState.LOST:

@@ -99,6 +99,7 @@ def plan_rollback(state: State, view: View, policy: Policy, *, now: float) -> Pl
     release = app.releases.get(target.version)
     if release is None or release.pruned:
         _on_all(found.hosts, app.name, target)
+    _one_serves_on(found, app.name, policy)
     limit = drain_limit(policy, len(found.hosts), allow_outage=True, absent=len(found.skipped), least=1)
     hosts = in_order(found.hosts, policy, newest_first=True)
     waves = waves_of(policy.model_copy(update={"canary": len(hosts)}), hosts)
@@ -106,6 +107,17 @@ def plan_rollback(state: State, view: View, policy: Policy, *, now: float) -> Pl
     sick = tuple(host.name for host in hosts if serves_badly(host, app.name))
     seconds = len(hosts) / limit * STEP_SECONDS
     return Plan(app.name, target, app.current, waves, limit, False, checks, seconds, found.skipped, (), sick)
+
+
+def _one_serves_on(found: Members, app: str, policy: Policy) -> None:
+    """Raises `BadInput` where of several hosts one is left, and nobody serves while that goes back. The only host that
+    there is goes as asked."""
+    if not found.skipped or len(found.hosts) > 1 or policy.allow_outage:
+        return
+    (host,) = found.hosts
+    if host.app(app).serves_well:
+        text = f"all hosts of {app} but {host.name} are left out ({', '.join(found.skipped)}), so this means an outage"
+        raise refused("only-host", text, "bring one of them back, or set allow_outage = true in the app's policy")
 
 
 def of_rollback(policy: Policy) -> Policy:

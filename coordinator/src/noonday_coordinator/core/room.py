@@ -19,7 +19,7 @@ _OUT_FOR_A_STEP = frozenset(Phase) - {Phase.PREPARING, Phase.SETTLED, Phase.OUT}
 def limit_of(rollout: Rollout) -> int:
     """Hosts that may be out at once; 0 when those that are left out use it up, but 1 at least on the way back."""
     absent, total = len(rollout.skipped), len(rollout.hosts) + len(rollout.beside)
-    present, least = total - absent, int(rollout.kind == "rollback")
+    present, least = total - absent, int(rollout.kind == "rollback" or rollout.stage is Stage.ROLLING_BACK)
     return present if present <= 1 else max(min(rollout.policy.limit(total, absent), present - 1), least)
 
 
