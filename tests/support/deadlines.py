@@ -41,6 +41,8 @@ CONSTANTS = {
     "for the broker, in `noonday-agent check`": "noonday_agent.check:BROKER_WITHIN",
     "for journalctl, in `noonday-agent check`": "noonday_agent.check:JOURNAL_WITHIN",
     "for each thread of an app, at the stop of the agent": "noonday_agent.service:CLOSE_WITHIN",
+    "for a hook that runs, at the stop of the agent": "noonday_agent.app:HOOK_WITHIN",
+    "for what outlived a killed agent to end at TERM": "noonday_agent.underway:GRACE",
     "for an assignment on its way": "noonday_coordinator.outgoing:VALID",
     "for the broker to take a connection, and to open it": "noonday_shared.bus.parameters:HANDSHAKE_TIMEOUT",
     "for one address of the broker to take a connection": "noonday_shared.bus.parameters:CONNECT_TIMEOUT",
@@ -105,6 +107,16 @@ _TESTS_OF: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "integration/test_fleet_hooks.py": {
         "test_a_hook_that_hangs_is_ended_with_all_that_it_started": ("for a hook, and all that it started",),
+    },
+    "unit/test_agent_abort.py": {
+        "test_a_hook_that_runs_at_the_stop_is_ended_when_its_time_is_over_and_the_next_agent_goes_back": (
+            "for a hook that runs, at the stop of the agent",
+        ),
+    },
+    "unit/test_underway.py": {
+        "test_what_outlived_its_agent_is_ended_with_its_whole_group_whatever_it_ignores": (
+            "for what outlived a killed agent to end at TERM",
+        ),
     },
     "unit/test_deadlines_fire.py": {
         "test_every_stage_that_waits_ends_when_its_time_is_over_and_says_for_what": (

@@ -55,6 +55,9 @@ class FakeProcess:
         self.pids.append(self._pid)
         self.on_start(self._pid)
 
+    def let_end(self, within: float) -> float:
+        return 0.0
+
     def pid(self) -> int | None:
         self._ask()
         return self._pid

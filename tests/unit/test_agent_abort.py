@@ -7,12 +7,15 @@ from dataclasses import replace
 
 import pytest
 
+from noonday_agent.core.journal import Way
 from noonday_agent.core.limits import Limits
+from noonday_agent.hooks import HookCall
 from noonday_agent.parts import Parts
 from noonday_agent.processes.patience import Patience
 from noonday_shared.clock import Clock
 from noonday_shared.errors import Deadline, Permanent
 from noonday_shared.messages import Goal, Outcome
+from noonday_shared.release.manifest import HookFiles
 from support.fake_host import FakeHost, assignment, ref
 from support.fake_process import FakeProcess
 from support.virtual_clock import VirtualClock
@@ -69,6 +72,21 @@ def serving_old() -> Host:
     return host
 
 
+class StoppedInAHook(FakeHost):
+    """Its agent is told to stop while a hook runs, which takes 100 s if it may."""
+
+    ended_after = 0.0
+
+    def _hook(self, call: HookCall) -> None:
+        begun = self.clock.now()
+        self.runner.leave(hook_within=70.0)
+        while not call.cancelled() and self.clock.now() < begun + 100.0:
+            self.clock.sleep(0.1)
+        self.ended_after = self.clock.now() - begun
+        if call.cancelled():
+            raise Permanent("It was ended.", rule="hook-cancelled", next_action="read its output")
+
+
 def said_back(host: Host) -> Callable[[], None]:
     return lambda: host.runner.offer(assignment(host.clock, Goal.SERVING, OLD, generation=4, previous=OLD))
 
@@ -114,6 +132,21 @@ def test_a_restart_into_the_same_release_is_waited_for_and_the_newer_order_follo
     journal = host.settle()
     assert (journal.outcome, journal.out_by_us, host.serves) == (Outcome.DONE, False, NEW.id)
     assert host.restarted_into == [OLD.id, NEW.id]
+
+
+def test_a_hook_that_runs_at_the_stop_is_ended_when_its_time_is_over_and_the_next_agent_goes_back() -> None:
+    host = StoppedInAHook(limits=LIMITS)
+    host.serve_first(OLD)
+    host.releases.hooks[NEW.version] = HookFiles(post_activate="hooks/post")
+    host.runner.offer(assignment(host.clock, Goal.SERVING, NEW, generation=2, previous=OLD))
+    host.turn_until(lambda: host.ended_after > 0.0)
+    assert 69.5 < host.ended_after < 71.0
+    attempt = host.runner.journal.attempt
+    assert attempt is not None
+    assert (attempt.way, host.runner.in_hook) == (Way.BACK, False)
+    host.agent()
+    journal = host.settle()
+    assert (journal.outcome, journal.out_by_us, host.serves) == (Outcome.REVERTED, False, OLD.id)
 
 
 def test_a_wait_that_nobody_gives_up_ends_at_its_deadline() -> None:

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from noonday_agent import app
+from noonday_agent.config import Hooks
+from noonday_agent.service import CLOSE_WITHIN
+from noonday_agent.underway import GRACE
 from support.command_lines import trouble
 
 PACKAGING = Path(__file__).parents[2] / "packaging"
@@ -38,6 +42,15 @@ def test_stopping_the_agent_leaves_alone_what_a_restart_command_started() -> Non
     assert _read(PACKAGING / "noonday-agent.service")["Service"]["KillMode"] == "process"
     program = _read(PACKAGING / "supervisor" / "noonday-agent.conf")["program:noonday-agent"]
     assert (program["stopasgroup"], program["killasgroup"]) == ("false", "false")
+
+
+def test_an_agent_that_is_stopped_has_more_time_than_it_gives_to_a_hook() -> None:
+    needed = app.HOOK_WITHIN + GRACE + 2 * CLOSE_WITHIN
+    unit = float(_read(PACKAGING / "noonday-agent.service")["Service"]["TimeoutStopSec"])
+    program = _read(PACKAGING / "supervisor" / "noonday-agent.conf")["program:noonday-agent"]
+    assert unit > needed
+    assert float(program["stopwaitsecs"].split()[0]) > needed
+    assert Hooks().within + GRACE < app.HOOK_WITHIN
 
 
 def test_the_agents_unit_hides_nothing_that_it_works_on() -> None:

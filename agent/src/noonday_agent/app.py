@@ -25,6 +25,7 @@ from noonday_agent.releases.store import ReleaseStore
 from noonday_agent.reporter import app_snapshot
 from noonday_agent.runner import AppRunner
 from noonday_agent.steps import Steps
+from noonday_agent.underway import GRACE, Underway
 from noonday_shared.clock import Clock
 from noonday_shared.errors import NoondayError
 from noonday_shared.keys import PublicKey
@@ -35,6 +36,10 @@ OBSERVED_LOOK = 1.0
 YOUNG = 60.0
 """Seconds after the return to service in which news of the app is worth more than later."""
 
+HOOK_WITHIN = 70.0
+"""Seconds for a hook that runs when the agent is told to stop: as long as hooks have unless agent.toml says more. Units
+in packaging/ give the agent more than that."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -42,6 +47,7 @@ def build_parts(name: str, settings: config.App, agent: config.AgentConfig, cloc
     """The real parts. Asks nobody yet. Raises `BadInput` when a balancer is named twice."""
     balancers = build_balancers(name, settings.balancers, agent.state_dir, clock)
     patience = Patience()
+    hook, restart = (Underway(agent.state_dir / "underway" / f"{name}.{what}.json") for what in ("hook", "restart"))
     releases = ReleaseStore(
         settings.root,
         keys=[PublicKey.parse(key) for key in agent.trust.releases],
@@ -52,12 +58,13 @@ def build_parts(name: str, settings: config.App, agent: config.AgentConfig, cloc
     )
     return Parts(
         pool=Pool(balancers),
-        process=build_process(settings.process, clock, patience),
+        process=build_process(settings.process, clock, patience, restart),
         releases=releases,
         prover=KernelProver(releases.folders.releases, settings.health.url),
         probe=HttpProbe(settings.health.url),
-        run_hook=lambda call: run_hook(call, settings.hooks, agent.state_dir),
+        run_hook=lambda call: run_hook(call, settings.hooks, agent.state_dir, hook),
         patience=patience,
+        end_leftovers=hook.end_outlived,
     )
 
 
@@ -119,19 +126,23 @@ class HostedApp:
         for thread in self._threads:
             thread.start()
 
-    def close(self, within: float) -> None:
-        """Stop after the present step, or `within` seconds; the journal says where to go on."""
+    def leave(self) -> None:
+        """Begin to stop, and return at once: `close` waits for it."""
         self._leaving.set()
-        self.runner.leave()
+        self.runner.leave(hook_within=HOOK_WITHIN)
+
+    def close(self, within: float) -> None:
+        """Stop after the present step, or `within` seconds; the journal says where to go on. A hook, which is not run
+        twice, has `HOOK_WITHIN` seconds since `leave`."""
+        self.leave()
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(within)
+        if self.runner.in_hook and self._threads[0].ident is not None:
+            self._threads[0].join(HOOK_WITHIN + GRACE)
+        for thread in self._threads:
             if thread.is_alive():
-                _log.warning(
-                    "The thread %s did not end within %g s and is left: the next agent goes on from the journal.",
-                    thread.name,
-                    within,
-                )
+                _log.warning("The thread %s did not end in time and is left: the next agent goes on.", thread.name)
         self.parts.pool.close()
         self.collector.close()
 

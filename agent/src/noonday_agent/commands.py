@@ -15,12 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from noonday_agent.underway import GRACE, Underway
 from noonday_shared.errors import NoondayError, Permanent, Temporary
 
 log = logging.getLogger(__name__)
-
-GRACE = 2.0
-"""Seconds between TERM and KILL for a group that is past its deadline."""
 
 _PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY, errno.EIO)
 _POLL = 0.01
@@ -56,17 +54,18 @@ def run_command(
     max_output: int = 64 << 10,
     leave_children: bool = False,
     cancelled: Callable[[], bool] | None = None,
+    underway: Underway | None = None,
 ) -> CommandResult:
     """Run `argv` without a shell, as `user` (empty: our own), with `env` (None: our own), at most `within` seconds.
 
     The command counts as ended when it and all that share its output have ended; past the deadline its whole process
     group gets TERM, then KILL `GRACE` seconds later. Whatever else of the group is left at the end is killed as well,
     unless `leave_children`: then it ends with the command itself, and what it started lives on. As soon as `cancelled`
-    says so, its time is over.
+    says so, its time is over. It is noted in `underway`, where only the caller knows when nothing of it is left.
     Blocks at most `within` + `GRACE` + 1 seconds. Raises `Permanent` when the program, the folder or the user is
     unknown or out of our reach, and `Temporary` when the machine can't start anything now.
     """
-    run = _Run(_start(argv, env, user, cwd), max_output, cancelled or _never)
+    run = _Run(*_start(argv, env, user, cwd, underway), max_output, cancelled or _never)
     try:
         in_time = run.follow(run.exited if leave_children else run.over, within=within)
         if in_time and leave_children:
@@ -107,7 +106,9 @@ def minimal_env(user: str = "", **extra: str) -> dict[str, str]:
 class _Run:
     """One started command: its output so far, and whether it has ended. Reaped last, so its group id stays its own."""
 
-    def __init__(self, child: subprocess.Popen[bytes], max_output: int, cancelled: Callable[[], bool]) -> None:
+    def __init__(
+        self, child: subprocess.Popen[bytes], output: int, max_output: int, cancelled: Callable[[], bool]
+    ) -> None:
         self._child = child
         self._asks = cancelled
         self.cancelled = False
@@ -116,8 +117,7 @@ class _Run:
         self._started = time.monotonic()
         self._exited = False
         self.eof = False
-        assert child.stdout is not None  # noqa: S101 - always a pipe here; tells the type checker
-        self._fd = child.stdout.fileno()
+        self._fd = output
         os.set_blocking(self._fd, False)
         self._poll = select.poll()
         self._poll.register(self._fd, select.POLLIN)
@@ -156,8 +156,7 @@ class _Run:
         self.follow(self.over, within=_LAST_WORDS)
 
     def reap(self) -> int:
-        if self._child.stdout is not None:
-            self._child.stdout.close()
+        os.close(self._fd)
         try:
             return self._child.wait(timeout=0.5)
         except subprocess.TimeoutExpired:
@@ -187,13 +186,37 @@ def _never() -> bool:
     return False
 
 
-def _start(argv: Sequence[str], env: Mapping[str, str] | None, user: str, cwd: Path | None) -> subprocess.Popen[bytes]:
+def _start(
+    argv: Sequence[str], env: Mapping[str, str] | None, user: str, cwd: Path | None, underway: Underway | None
+) -> tuple[subprocess.Popen[bytes], int]:
+    """The command, and where to read what it says."""
     account = _switch_to(user)
+    try:
+        ours, its = os.pipe()
+    except OSError as error:
+        raise _not_started(argv[0], error) from error
+    try:
+        if underway is not None:
+            underway.begins(its)
+        child = _started(argv, env, account, cwd, its)
+        if underway is not None:
+            underway.began(child.pid)
+    except BaseException:  # whatever it is, nobody else closes it
+        os.close(ours)
+        raise
+    finally:
+        os.close(its)
+    return child, ours
+
+
+def _started(
+    argv: Sequence[str], env: Mapping[str, str] | None, account: pwd.struct_passwd | None, cwd: Path | None, output: int
+) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             list(argv),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=subprocess.STDOUT,
             env=None if env is None else dict(env),
             cwd=cwd,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from noonday_agent.commands import CommandResult, minimal_env, run_command
 from noonday_agent.config import Hooks
+from noonday_agent.underway import Underway
 from noonday_shared.errors import Deadline, Permanent
 from noonday_shared.files import write_whole
 from noonday_shared.names import ReleaseRef
@@ -50,29 +51,20 @@ class HookCall:
         return state_dir / "hooks" / f"{self.app}-{self.release.id}-{self.hook}.log"
 
 
-def run_hook(call: HookCall, settings: Hooks, state_dir: Path) -> CommandResult:
+def run_hook(call: HookCall, settings: Hooks, state_dir: Path, underway: Underway | None = None) -> CommandResult:
     """Run it in the release's folder; its output is kept in `call.log_file(state_dir)`. Blocks at most `within` + 3 s.
 
-    What it leaves running in its process group is ended with it. Raises `Permanent` when it is missing, can't be run,
-    fails or is cancelled, and `Deadline` when it takes too long. It runs again when a step is repeated, so it must bear
-    that.
+    What it leaves running in its process group is ended with it. Noted in `underway` while it runs. Raises `Permanent`
+    when it is missing, can't be run, fails or is cancelled, and `Deadline` when it takes too long. It runs again when a
+    step is repeated, so it must bear that.
     """
-    program = _program(call)
-    result = run_command(
-        [str(program)],
-        within=settings.within,
-        env=call.env(settings.user),
-        user=settings.user,
-        cwd=call.release_dir,
-        max_output=_LOGGED,
-        cancelled=call.cancelled,
-    )
+    result = _run(call, settings, underway)
     kept = _keep(result.output_tail, call.log_file(state_dir))
     said = result.output_tail[-_SHOWN:].strip() or "nothing"
     if result.cancelled:
         raise Permanent(
             f"Hook {call.hook} ({call.file}) was ended after {result.seconds:.0f} s with all that it had started: "
-            f"something else is asked of this host now. It said: {said}",
+            f"something else is asked of this host now, or its agent was told to stop. It said: {said}",
             rule="hook-cancelled",
             next_action=f"read {kept}: it may have done a part of its work",
         )
@@ -90,6 +82,24 @@ def run_hook(call: HookCall, settings: Hooks, state_dir: Path) -> CommandResult:
             next_action=f"read {kept}; mend the hook in the release",
         )
     return result
+
+
+def _run(call: HookCall, settings: Hooks, underway: Underway | None) -> CommandResult:
+    program = _program(call)
+    try:
+        return run_command(
+            [str(program)],
+            within=settings.within,
+            env=call.env(settings.user),
+            user=settings.user,
+            cwd=call.release_dir,
+            max_output=_LOGGED,
+            cancelled=call.cancelled,
+            underway=underway,
+        )
+    finally:
+        if underway is not None:
+            underway.ended()
 
 
 def _program(call: HookCall) -> Path:

@@ -58,3 +58,5 @@ class Parts:
     run_hook: Callable[[HookCall], object]
     patience: Patience = field(default_factory=Patience)
     """Of what `process` waits for."""
+    end_leftovers: Callable[[], None] = lambda: None
+    """End what an agent before this one had started and did not see end, but for a restart. Blocks for seconds."""

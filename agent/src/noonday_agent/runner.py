@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Protocol
 
 from noonday_agent.core.after import about_to, after
 from noonday_agent.core.hold import holds_out, let_in_again
-from noonday_agent.core.journal import Attempt, Journal, Stage, Way
+from noonday_agent.core.journal import HOOKS, Attempt, Journal, Stage, Way
 from noonday_agent.core.limits import Limits
 from noonday_agent.core.reconcile import Facts, clock_set, must_ask, reconcile, recover
 from noonday_agent.core.result import Done, Result
@@ -82,6 +83,7 @@ class AppRunner:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._leaving = threading.Event()
+        self._hook_until = math.inf
         self._unsaved: tuple[Attempt, Result] | None = None
         """What was executed and is not journalled yet, since the disk refused."""
         self._between = clock.now() - clock.monotonic()
@@ -103,7 +105,8 @@ class AppRunner:
         self._wake.set()
 
     def run(self) -> None:
-        """Turn until `leave`. A thread of its own."""
+        """End what an agent before this one left running, then turn until `leave`. A thread of its own."""
+        self._steps.end_leftovers()
         while not self._leaving.is_set():
             try:
                 delay = self.turn()
@@ -117,10 +120,17 @@ class AppRunner:
             self._wake.wait(delay)
             self._wake.clear()
 
-    def leave(self) -> None:
-        """Stop after the present step; the journal says where to go on."""
+    def leave(self, *, hook_within: float) -> None:
+        """Stop after the present step; the journal says where to go on. A hook that runs is ended after `hook_within`
+        seconds: the journal then knows that, where one that outlives its agent leaves nothing but doubt."""
+        self._hook_until = min(self._hook_until, self._clock.monotonic() + hook_within)
         self._leaving.set()
         self._wake.set()
+
+    @property
+    def in_hook(self) -> bool:
+        attempt = self._journal.attempt
+        return attempt is not None and attempt.stage in HOOKS and attempt.begun
 
     def turn(self) -> float:
         """One step, if there is one. Seconds until the next turn. Raises `Permanent` when the disk refuses the journal:
@@ -208,6 +218,8 @@ class AppRunner:
         assignment = self._journal.assignment
         if self._leaving.is_set() and attempt.stage is Stage.PREPARE:
             return True  # a fetch goes on where it stopped; a hook is finished first, since it is not run twice
+        if attempt.stage in HOOKS and self._clock.monotonic() >= self._hook_until:
+            return True
         return assignment is not None and (
             assignment.generation != attempt.generation and assignment.release != attempt.target
         )

@@ -20,6 +20,11 @@ PROBE = 0.05
 """Seconds between two questions to the app or to a load balancer."""
 
 
+_BESIDE_A_RESTART = (Stage.PREPARE, Stage.DRAIN, Stage.WAIT_IDLE)
+"""What may be done while a restart still goes on that an agent before this one ordered: it changes nothing of the app,
+and keeps requests from it."""
+
+
 class Steps:
     """Executes one stage of one app. Blocks as long as the stage's own parts do. Never raises a `NoondayError`."""
 
@@ -39,6 +44,8 @@ class Steps:
         over = cancelled if attempt.way is Way.FORWARD else _never
         try:
             with self._parts.patience.lasting_until(over):
+                if attempt.stage not in _BESIDE_A_RESTART:
+                    self._parts.process.let_end(self._settings.restart_within)
                 return self._execute(journal, attempt, now=now, cancelled=cancelled)
         except NoondayError as error:
             return self._failure(attempt, error)
@@ -60,6 +67,10 @@ class Steps:
     def hold_out(self) -> bool:
         """As `Pool.hold_out`. Blocks as long as load balancers do."""
         return self._parts.pool.hold_out()
+
+    def end_leftovers(self) -> None:
+        """As `Parts.end_leftovers`: before the first step of an agent, whatever its journal says."""
+        self._parts.end_leftovers()
 
     def has_hook(self, attempt: Attempt) -> bool:
         """Whether the present stage is a hook, and the release has it."""
@@ -170,11 +181,15 @@ class Steps:
         return Done(() if attempt.perhaps_restarted else tuple(sorted(processes)))
 
     def _restart(self, attempt: Attempt) -> Result:
+        to_be_seen = self._parts.process.let_end(self._settings.restart_within)
         running = self._running(attempt)
         if isinstance(running, Again):
             return running
         if attempt.perhaps_restarted and running and not running & frozenset(attempt.before_restart):
             return Done()  # it was restarted before the agent died
+        if attempt.perhaps_restarted and to_be_seen > 0:
+            text = "The restart that was ordered before this agent started has shown no new process yet."
+            return Again(PROBE, Trouble("restart-unseen", Stage.RESTART, text))
         self._parts.process.restart(self._settings.restart_within)
         return Done()
 

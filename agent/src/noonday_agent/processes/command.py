@@ -11,7 +11,8 @@ import psutil
 from noonday_agent.commands import CommandResult, run_command
 from noonday_agent.config import CommandProcess
 from noonday_agent.processes.patience import Patience
-from noonday_shared.clock import Clock, SystemClock
+from noonday_agent.underway import Underway
+from noonday_shared.clock import Clock, SystemClock, wait_until
 from noonday_shared.errors import Deadline, Permanent, Temporary
 
 log = logging.getLogger(__name__)
@@ -20,12 +21,22 @@ _POLL = 0.02
 
 
 class Command:
-    """`ProcessManager` by command. What the command starts lives on; it needs an output of its own."""
+    """`ProcessManager` by command. What the command starts lives on; it needs an output of its own.
 
-    def __init__(self, settings: CommandProcess, clock: Clock | None = None, patience: Patience | None = None) -> None:
+    A restart is noted in `underway` until its effect is seen or given up.
+    """
+
+    def __init__(
+        self,
+        settings: CommandProcess,
+        clock: Clock | None = None,
+        patience: Patience | None = None,
+        underway: Underway | None = None,
+    ) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._patience = patience or Patience()
+        self._underway = underway
 
     @property
     def name(self) -> str:
@@ -33,19 +44,24 @@ class Command:
 
     def restart(self, within: float) -> None:
         """Returns when the command has ended and the pid file names a process that was not there before."""
-        deadline = self._clock.monotonic() + within
-        before = self._main()
-        # Only its owner knows what a command leaves behind that is ended halfway: just what follows may be given up.
-        self._judge(run_command(self._settings.restart, within=within, leave_children=True), within)
-        self._patience.wait(
-            lambda: self._main() not in (None, before),
-            what=f"a restart by {self.name}, which ended and named no new process yet",
-            late=f"{self.name} ended well, but {self._settings.pid_file} names no new process ({within:g} s in all)",
-            within=max(deadline - self._clock.monotonic(), 0.0),
-            clock=self._clock,
-            next_action="make the command stop the old process, start a new one and write its pid",
-            every=_POLL,
-        )
+        try:
+            self._restart(within)
+        finally:
+            if self._underway is not None:
+                self._underway.ended()
+
+    def let_end(self, within: float) -> float:
+        left = self._underway.outlived() if self._underway is not None else None
+        if left is None:
+            return 0.0
+        if left.runs:
+            log.warning("%s outlived the agent that had ordered it: it is let end first", self.name)
+        try:
+            wait_until(lambda: not left.runs, what=self.name, within=left.seconds_left(within), clock=self._clock)
+        except Deadline:
+            left.end()
+            log.warning("%s had not ended after %g s and was killed with its group", self.name, within)
+        return left.seconds_left(within)
 
     def pid(self) -> int | None:
         main = self._main()
@@ -69,6 +85,22 @@ class Command:
                 next_action="mend process.pid_file in agent.toml",
             )
         self._main()
+
+    def _restart(self, within: float) -> None:
+        deadline = self._clock.monotonic() + within
+        before = self._main()
+        # Only its owner knows what a command leaves behind that is ended halfway: just what follows may be given up.
+        argv, noted = self._settings.restart, self._underway
+        self._judge(run_command(argv, within=within, leave_children=True, underway=noted), within)
+        self._patience.wait(
+            lambda: self._main() not in (None, before),
+            what=f"a restart by {self.name}, which ended and named no new process yet",
+            late=f"{self.name} ended well, but {self._settings.pid_file} names no new process ({within:g} s in all)",
+            within=max(deadline - self._clock.monotonic(), 0.0),
+            clock=self._clock,
+            next_action="make the command stop the old process, start a new one and write its pid",
+            every=_POLL,
+        )
 
     def _judge(self, result: CommandResult, within: float) -> None:
         said = " ".join(result.output_tail.split())[-500:] or "nothing"

@@ -20,6 +20,12 @@ class ProcessManager(Protocol):
         """Stop the app, if it runs, and start it. Blocks at most `within` seconds, then raises `Deadline`; and
         not longer than its `Patience` lasts, then raises `Permanent`."""
 
+    def let_end(self, within: float) -> float:
+        """Let a restart end that an agent before this one ordered and whose command still runs, at most what is left of
+        `within` since it began; then end it. The seconds of that time in which its effect may still show itself; 0.0
+        when there is no such restart, or when the manager carries orders out whoever gave them."""
+        ...
+
     def pid(self) -> int | None:
         """The main process now, or None while none runs."""
         ...

@@ -51,6 +51,9 @@ class Systemd:
             every=_POLL,
         )
 
+    def let_end(self, within: float) -> float:
+        return 0.0
+
     def pid(self) -> int | None:
         return self._show().pid or None
 
