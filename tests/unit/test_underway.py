@@ -19,7 +19,7 @@ from noonday_agent.config import CommandProcess, Hooks
 from noonday_agent.hooks import HookCall, run_hook
 from noonday_agent.probes.running import started
 from noonday_agent.processes.build import build_process
-from noonday_agent.underway import Leftover, Underway
+from noonday_agent.underway import RESTART, Leftover, Underway, end_all_but_restart, note_of
 from noonday_shared.errors import NoondayError
 from support.eventually import eventually
 from support.fake_host import ref
@@ -158,6 +158,24 @@ def test_a_note_that_can_not_be_written_or_read_keeps_no_command_from_running(fi
     assert noted.outlived() is None
     noted.end_outlived()
     assert run_command(["true"], within=10, underway=noted).ok
+
+
+def test_all_that_outlived_an_agent_is_ended_but_restarts_and_what_is_of_other_apps(tmp_path: Path) -> None:
+    names = [("web", "hook"), ("web", "balancer-1"), ("web", RESTART), ("web-2", "hook")]
+    commands = {name: subprocess.Popen(["sleep", "300"], start_new_session=True) for name in names}
+    ours, its = os.pipe()
+    for name, command in commands.items():
+        noted = note_of(tmp_path, *name)
+        noted.begins(its)
+        noted.began(command.pid)
+    os.close(ours)
+    os.close(its)
+    end_all_but_restart(tmp_path, "web")
+    ended = [name for name, command in commands.items() if command.poll() is not None]
+    for command in commands.values():
+        command.kill()
+        command.wait(timeout=60)
+    assert ended == names[:2]
 
 
 def test_what_a_restart_may_still_take_is_counted_from_its_start() -> None:

@@ -25,7 +25,7 @@ from noonday_agent.releases.store import ReleaseStore
 from noonday_agent.reporter import app_snapshot
 from noonday_agent.runner import AppRunner
 from noonday_agent.steps import Steps
-from noonday_agent.underway import GRACE, Underway
+from noonday_agent.underway import GRACE, RESTART, end_all_but_restart, note_of
 from noonday_shared.clock import Clock
 from noonday_shared.errors import NoondayError
 from noonday_shared.keys import PublicKey
@@ -45,9 +45,9 @@ _log = logging.getLogger(__name__)
 
 def build_parts(name: str, settings: config.App, agent: config.AgentConfig, clock: Clock) -> Parts:
     """The real parts. Asks nobody yet. Raises `BadInput` when a balancer is named twice."""
-    balancers = build_balancers(name, settings.balancers, agent.state_dir, clock)
     patience = Patience()
-    hook, restart = (Underway(agent.state_dir / "underway" / f"{name}.{what}.json") for what in ("hook", "restart"))
+    balancers = build_balancers(name, settings.balancers, agent.state_dir, clock, patience)
+    hook, restart = (note_of(agent.state_dir, name, what) for what in ("hook", RESTART))
     releases = ReleaseStore(
         settings.root,
         keys=[PublicKey.parse(key) for key in agent.trust.releases],
@@ -64,7 +64,7 @@ def build_parts(name: str, settings: config.App, agent: config.AgentConfig, cloc
         probe=HttpProbe(settings.health.url),
         run_hook=lambda call: run_hook(call, settings.hooks, agent.state_dir, hook),
         patience=patience,
-        end_leftovers=hook.end_outlived,
+        end_leftovers=lambda: end_all_but_restart(agent.state_dir, name),
     )
 
 

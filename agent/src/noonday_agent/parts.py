@@ -57,6 +57,6 @@ class Parts:
     probe: AppProbe
     run_hook: Callable[[HookCall], object]
     patience: Patience = field(default_factory=Patience)
-    """Of what `process` waits for."""
+    """Of what `process` and `pool` wait for."""
     end_leftovers: Callable[[], None] = lambda: None
     """End what an agent before this one had started and did not see end, but for a restart. Blocks for seconds."""

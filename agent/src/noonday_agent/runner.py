@@ -191,8 +191,9 @@ class AppRunner:
         """Not under the lock: a load balancer may take its time to answer."""
         live = self._releases.live()
         asked = must_ask(journal)
-        in_service = self._steps.in_service() if asked else None
-        lets_in = in_service or (self._steps.lets_in() if asked else None)
+        with self._steps.lasting_until(lambda: self._journal is not journal):
+            in_service = self._steps.in_service() if asked else None
+            lets_in = in_service or (self._steps.lets_in() if asked else None)
         shown = live.id or (str(live.path) if live.path else "")
         return Facts(frozenset(self._releases.prepared()), shown, in_service, lets_in)
 
@@ -200,7 +201,8 @@ class AppRunner:
         """Whether a load balancer had let in what we hold out, and was told again. Looks every `HOLD_LOOK` seconds."""
         if not holds_out(self._journal) or self._clock.monotonic() < self._hold_at:
             return False
-        again = self._steps.hold_out()
+        with self._steps.lasting_until(self._turns_back):
+            again = self._steps.hold_out()
         self._hold_at = self._clock.monotonic() + HOLD_LOOK
         if again:
             _log.warning("%s: a load balancer let the app in that is held out; it was told again", self._app)
@@ -223,6 +225,11 @@ class AppRunner:
         return assignment is not None and (
             assignment.generation != attempt.generation and assignment.release != attempt.target
         )
+
+    def _turns_back(self) -> bool:
+        """Whether an attempt is about to be turned back: what it still waits for is not worth it."""
+        attempt = self._journal.attempt
+        return attempt is not None and attempt.way is Way.FORWARD and self._superseded(attempt)
 
     def _note(self, attempt: Attempt, result: Result) -> None:
         if isinstance(result, Done) and attempt.stage is Stage.RESTART:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from noonday_agent.config import App
@@ -36,7 +37,8 @@ class Steps:
 
     def execute(self, journal: Journal, *, now: float, cancelled: Callable[[], bool]) -> Result:
         """`cancelled`: whether the time of what may be cut short is over: a fetch, a hook, and on the way forward the
-        wait for a restart. It is asked again and again meanwhile, by the thread that called this."""
+        wait for a restart and for load balancers. It is asked again and again meanwhile, by the thread that called
+        this."""
         attempt = journal.attempt
         if attempt is None:
             raise ValueError("there is no attempt to execute a stage of")
@@ -67,6 +69,10 @@ class Steps:
     def hold_out(self) -> bool:
         """As `Pool.hold_out`. Blocks as long as load balancers do."""
         return self._parts.pool.hold_out()
+
+    def lasting_until(self, over: Callable[[], bool]) -> AbstractContextManager[None]:
+        """Inside the block what load balancers are asked and told is given up as soon as `over` says so."""
+        return self._parts.patience.lasting_until(over)
 
     def end_leftovers(self) -> None:
         """As `Parts.end_leftovers`: before the first step of an agent, whatever its journal says."""

@@ -152,6 +152,21 @@ class Underway:
             _log.warning("%s can't be written, so a next agent would not know what runs now: %s", self._file, error)
 
 
+RESTART = "restart"
+"""The note of a restart, which is let end before it is judged; all others are of what may be ended at once."""
+
+
+def note_of(state_dir: Path, app: str, what: str) -> Underway:
+    return Underway(state_dir / "underway" / f"{app}.{what}.json")
+
+
+def end_all_but_restart(state_dir: Path, app: str) -> None:
+    """End whatever of this app outlived an agent. Blocks some seconds for each."""
+    for file in sorted((state_dir / "underway").glob(f"{app}.*.json")):
+        if file.name != f"{app}.{RESTART}.json":
+            Underway(file).end_outlived()
+
+
 def _now() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 

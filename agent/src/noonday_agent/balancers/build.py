@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
@@ -15,32 +16,54 @@ from noonday_agent.balancers.file import FileBalancer
 from noonday_agent.balancers.haproxy import HaproxyBalancer
 from noonday_agent.balancers.marker import Marker
 from noonday_agent.balancers.protocol import Balancer
+from noonday_agent.processes.patience import Patience
+from noonday_agent.underway import Underway, note_of
 from noonday_shared.clock import Clock
 from noonday_shared.errors import BadInput
 
 
 def build_balancers(
-    app_name: str, settings: Sequence[config.BalancerSettings], state_dir: Path, clock: Clock
+    app_name: str,
+    settings: Sequence[config.BalancerSettings],
+    state_dir: Path,
+    clock: Clock,
+    patience: Patience | None = None,
 ) -> tuple[Balancer, ...]:
-    """One driver for each table, asked nothing and started not yet. Raises `BadInput` when one is there twice."""
-    names = _names(settings)
-    folder = state_dir / "balancers"
-    return tuple(_build(each, name, folder, app_name, clock) for each, name in zip(settings, names, strict=True))
+    """One driver for each table, asked nothing and started not yet. What they ask in a step lasts as long as
+    `patience`. Raises `BadInput` when one is there twice."""
+    site = _Site(app_name, state_dir, clock, patience or Patience())
+    return tuple(_build(each, name, site) for each, name in zip(settings, _names(settings), strict=True))
 
 
-def _build(each: config.BalancerSettings, name: str, folder: Path, app: str, clock: Clock) -> Balancer:
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """What drivers of one app share."""
+
+    app: str
+    state_dir: Path
+    clock: Clock
+    patience: Patience
+
+    def marker(self, kind: str, key: str, name: str) -> Marker:
+        return Marker(_marker(self.state_dir / "balancers", self.app, kind, key), self.clock, name)
+
+    def note(self, name: str) -> Underway:
+        return note_of(self.state_dir, self.app, f"balancer-{hashlib.sha256(name.encode()).hexdigest()[:8]}")
+
+
+def _build(each: config.BalancerSettings, name: str, site: _Site) -> Balancer:
     match each:
         case config.HaproxyBalancer():
-            return HaproxyBalancer(each, name)
+            return HaproxyBalancer(each, name, site.patience)
         case config.EndpointBalancer():
             # An HTTP server is a megabyte that only this driver needs.
             from noonday_agent.balancers.endpoint import EndpointBalancer  # noqa: PLC0415
 
-            return EndpointBalancer(each, Marker(_marker(folder, app, "endpoint", each.listen), clock, name), name)
+            return EndpointBalancer(each, site.marker("endpoint", each.listen, name), name)
         case config.FileBalancer():
-            return FileBalancer(each, Marker(_marker(folder, app, "file", str(each.path)), clock, name), name)
+            return FileBalancer(each, site.marker("file", str(each.path), name), name)
         case config.CommandBalancer():
-            return CommandBalancer(each, name)
+            return CommandBalancer(each, name, site.patience, site.note(name))
         case _:
             assert_never(each)
 

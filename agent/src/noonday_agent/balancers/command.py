@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from noonday_agent.commands import CommandResult, run_command
 from noonday_agent.config import CommandBalancer as CommandSettings
+from noonday_agent.processes.patience import Patience
+from noonday_agent.underway import Underway
 from noonday_shared.errors import NoondayError, Permanent, Temporary
 
 _TAIL = 400
@@ -15,10 +17,13 @@ _TAIL = 400
 
 @dataclass(frozen=True, slots=True)
 class CommandBalancer:
-    """Each command may be run again at any time, and has `timeout` seconds for its whole process group."""
+    """Each command may be run again at any time, and has `timeout` seconds for its whole process group: less when
+    `patience` ends before. One that gives an order is noted in `underway`."""
 
     settings: CommandSettings
     name: str
+    patience: Patience = field(default_factory=Patience)
+    underway: Underway | None = None
 
     def in_service(self) -> bool:
         return self._answer("in_service", self._deadline())
@@ -62,7 +67,11 @@ class CommandBalancer:
         return argv
 
     def _do(self, verb: str) -> None:
-        result = self._run(verb, self._deadline())
+        try:
+            result = self._run(verb, self._deadline(), self.underway)
+        finally:
+            if self.underway is not None:
+                self.underway.ended()
         if result.exit != 0:
             raise self._failed(verb, result)
 
@@ -72,12 +81,17 @@ class CommandBalancer:
             raise self._failed(verb, result)
         return result.exit == 0
 
-    def _run(self, verb: str, deadline: float) -> CommandResult:
+    def _run(self, verb: str, deadline: float, underway: Underway | None = None) -> CommandResult:
+        if self.patience.over():
+            raise self.patience.given_up(f"{self.name}: {verb}")
+        within, over = max(deadline - time.monotonic(), 0.0), self.patience.over
         try:
-            result = run_command(self._argv(verb), within=max(deadline - time.monotonic(), 0.0))
+            result = run_command(self._argv(verb), within=within, cancelled=over, underway=underway)
         except NoondayError as error:
             text = f"{self.name}: {verb}: {error.text}"
             raise type(error)(text, next_action=error.next_action, rule=error.rule) from error
+        if result.cancelled:
+            raise self.patience.given_up(f"{self.name}: {verb}")
         if result.timed_out:
             raise self._failed(verb, result)
         return result

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from noonday_agent.balancers.haproxy_place import Place, Row, read_place, read_states, read_traffic, stat_command
 from noonday_agent.balancers.runtime import Runtime
 from noonday_agent.config import HaproxyBalancer as HaproxySettings
+from noonday_agent.processes.patience import Patience
 from noonday_shared.errors import NoondayError, Permanent, Temporary
 
 T = TypeVar("T")
@@ -22,11 +23,12 @@ class HaproxyBalancer:
 
     A server that an operator has in maintenance stays there when taken out; `put_back` makes it ready, whoever took
     it out: whether it should be asked is the caller's to know. After a reload HAProxy has forgotten orders, and then
-    `is_out` says so. Weight 0 stays as it is, and counts as out of service.
+    `is_out` says so. Weight 0 stays as it is, and counts as out of service. Nothing is begun once `patience` is over.
     """
 
     settings: HaproxySettings
     name: str
+    patience: Patience = field(default_factory=Patience)
 
     def in_service(self) -> bool:
         return self._place(self._deadline()).gets_requests
@@ -65,6 +67,8 @@ class HaproxyBalancer:
         return Runtime(self.settings.address, self.name)
 
     def _deadline(self) -> float:
+        if self.patience.over():
+            raise self.patience.given_up(f"{self.name}: a question to HAProxy")
         return time.monotonic() + self.settings.timeout
 
     def _place(self, deadline: float) -> Place:

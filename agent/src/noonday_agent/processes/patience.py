@@ -4,25 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import get_ident
 
 from noonday_shared.clock import Clock, wait_until
-from noonday_shared.errors import Permanent
+from noonday_shared.errors import NoondayError, Permanent, Temporary
 
 
 class Patience:
     """Of one app. `lasting_until` and `wait` belong to the thread that executes steps."""
 
     def __init__(self) -> None:
-        self._over: Callable[[], bool] = _never
+        self._lasts: tuple[int, Callable[[], bool]] = (0, _never)
 
     @contextmanager
     def lasting_until(self, over: Callable[[], bool]) -> Iterator[None]:
-        """Inside the block a wait is given up as soon as `over` says so."""
-        self._over = over
+        """Inside the block a wait is given up as soon as `over` says so. One block may be inside another."""
+        before, self._lasts = self._lasts, (get_ident(), over)
         try:
             yield
         finally:
-            self._over = _never
+            self._lasts = before
+
+    def over(self) -> bool:
+        """Whether what this thread waits for is not asked for any more. Never in a thread that only looks at the app:
+        what it asks is asked for whatever the step."""
+        thread, over = self._lasts
+        return thread == get_ident() and over()
+
+    def given_up(self, what: str) -> NoondayError:
+        """The error for `what`, as in 'take_out', that was not begun or not waited for since it is `over`."""
+        text = f"{what} was given up: something else is asked of this host now."
+        return Temporary(text, rule="superseded", next_action="nothing; what is needed is asked again")
 
     def wait(
         self,
@@ -39,7 +51,7 @@ class Patience:
         when it is given up: what was ordered goes on, and whoever orders next meets it."""
 
         def seen() -> bool:
-            over = self._over()  # may take its time, in which what is waited for may come
+            over = self.over()  # may take its time, in which what is waited for may come
             if done():
                 return True
             if over:
