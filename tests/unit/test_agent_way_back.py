@@ -9,7 +9,7 @@ from noonday_agent.core.limits import Limits
 from noonday_agent.runner import STRANDED_LOOK
 from noonday_shared.messages import Goal, Outcome, Phase
 from noonday_shared.release.manifest import HookFiles
-from support.fake_host import FakeHost, assignment, ref
+from support.fake_host import Died, FakeHost, assignment, ref
 
 OLD, NEW, OTHER = ref("1.0.0", "a"), ref("1.1.0", "b"), ref("1.2.0", "c")
 QUICK = Limits(healthy_within=5.0, return_within=5.0, restart_within=5.0, idle_within=2.0)
@@ -47,6 +47,29 @@ def test_a_process_manager_that_goes_in_the_middle_is_waited_for_and_the_way_bac
     host.process.reachable = True
     assert host.settle().outcome is Outcome.REVERTED
     assert (host.serves, host.process.restarts) == (OLD.id, restarts + 1)
+
+
+@pytest.mark.parametrize("stage", [Stage.SWITCH, Stage.RESTART])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_process_manager_that_is_gone_when_an_agent_comes_back_sends_nobody_to_what_was_switched(
+    stage: Stage, *, after: bool
+) -> None:
+    host = serving_old()
+    offer(host, Goal.SERVING, 2)
+    host.turn_until(lambda: at_stage(host, stage))
+    host.steps.die_at(stage, after=after)
+    with pytest.raises(Died):
+        host.turn()
+    host.process.reachable = False
+    host.agent()
+    host.turn_until(lambda: on_way(host, Way.BACK))
+    switched = (stage, after) != (Stage.SWITCH, False)
+    host.settle(within=3.0)
+    assert host.serves == ("" if switched else OLD.id)
+    host.process.reachable = True
+    journal = host.settle()
+    assert (host.serves, host.releases.current, journal.out_by_us) == (OLD.id, OLD.id, False)
+    assert journal.outcome is (Outcome.REVERTED if switched else Outcome.FAILED)
 
 
 def test_a_balancer_that_goes_before_the_way_back_is_waited_for() -> None:

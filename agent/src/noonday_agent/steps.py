@@ -113,7 +113,12 @@ class Steps:
             return Unreachable(trouble)
         if attempt.stage in (Stage.PROVE, Stage.WARM_UP) and isinstance(error, Temporary):
             return Again(PROBE, trouble)
-        return Failed(trouble, changed=attempt.stage is not Stage.SWITCH)
+        return Failed(trouble, changed=attempt.stage is not Stage.SWITCH or self._switched_before(attempt))
+
+    def _switched_before(self, attempt: Attempt) -> bool:
+        """Whether this attempt was here before: since then an agent started anew, or a balancer had let the app in."""
+        there = self._parts.releases.live().id == attempt.destination
+        return attempt.perhaps_restarted or (attempt.way is Way.FORWARD and there and not attempt.adopted)
 
     def _prepare(self, journal: Journal, attempt: Attempt, now: float, cancelled: Callable[[], bool]) -> Result:
         assignment = journal.assignment
