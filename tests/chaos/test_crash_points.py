@@ -9,14 +9,20 @@ from pathlib import Path
 from typing import get_args
 
 import chaos.test_agent_killed as agent
+import chaos.test_agent_killed_at_commands as commands
 import chaos.test_coordinator_killed as coordinator
 import chaos.test_coordinator_killed_by_persons as persons
 import chaos.test_coordinator_killed_rarely as rare
 
+from noonday_agent.balancers import command as drivers
+from noonday_agent.balancers.build import build_balancers
+from noonday_agent.config import CommandBalancer
 from noonday_agent.core.journal import Way
 from noonday_agent.core.ways import STAGES
+from noonday_agent.underway import RESTART, note_of
 from noonday_coordinator.core import events as e
 from noonday_coordinator.core.state import HostState
+from noonday_shared.clock import SystemClock
 from noonday_shared.messages import Goal
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +31,8 @@ IN_CODE = {
     "agent:taken:{assignment.goal}",
     "agent:before:{attempt.way}:{attempt.stage}",
     "agent:after:{attempt.way}:{attempt.stage}",
+    "agent:started:{self._kind}",
+    "agent:noted:{self._kind}",
     "coordinator:said:{assignment.goal}",
     "coordinator:kept:{_name(record.event)}",
 }
@@ -48,6 +56,15 @@ def test_a_test_kills_an_agent_before_and_after_every_stage_of_every_way() -> No
     possible = {f"around:{way}:{stage}" for way in Way for stage in STAGES[way]}
     assert {point for point in agent.POINTS if point.startswith("around:")} == possible
     assert {point for point in agent.POINTS if point.startswith("taken:")} == {f"taken:{goal}" for goal in Goal}
+
+
+def test_a_test_kills_an_agent_around_the_note_of_every_kind_of_command(tmp_path: Path) -> None:
+    balancer = CommandBalancer(kind="command", take_out=("a",), put_back=("a",), in_service=("a",), idle=("a",))
+    (built,) = build_balancers("web", [balancer], tmp_path, SystemClock())
+    assert isinstance(built, drivers.CommandBalancer)
+    notes = [built.underway, *(note_of(tmp_path, "web", what) for what in ("hook", RESTART))]
+    kinds = {note._kind for note in notes if note is not None}
+    assert set(commands.POINTS) == {f"{moment}:{kind}" for moment in ("started", "noted") for kind in kinds}
 
 
 def test_a_test_kills_the_coordinator_after_every_kind_of_fact_and_order() -> None:

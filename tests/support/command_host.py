@@ -52,17 +52,22 @@ trust = {{ coordinator = "{key}", releases = ["{key}"], host_key_file = "{top}/h
 [apps.web]
 root = "{top}/web"
 process = {{ kind = "command", restart = ["{top}/restart"], pid_file = "{top}/pid" }}
-balancers = [{{ kind = "file", path = "{top}/out", settle = 0.1 }}]
+balancers = [{balancer}]
 health = {{ url = "http://{listen}", path = "/healthz" }}
 restart_within = {within}
 """
 
 
+_FILE = '{{ kind = "file", path = "{top}/in", settle = 0.1 }}'
+
+
 class CommandHost:
     """`trouble`: what the restart command does before it stops the app. `end`: how it starts the app at last."""
 
-    def __init__(self, top: Path, *, within: float = 60.0) -> None:
+    def __init__(self, top: Path, *, within: float = 60.0, balancer: str = "") -> None:
+        """`within`: seconds for a restart. `balancer`: its table in agent.toml; a file when empty."""
         self._top = top
+        self._crash_file = top / "crash"
         self._listen = f"127.0.0.1:{free_port()}"
         self._agent: subprocess.Popen[bytes] | None = None
         self._generation = 0
@@ -71,7 +76,8 @@ class CommandHost:
         self.end("start")
         (top / "restart").write_text(_RESTART.format(top=top))
         (top / "restart").chmod(0o755)
-        toml = _TOML.format(top=top, key=KEY.public, listen=self._listen, within=within)
+        table = balancer or _FILE.format(top=top)
+        toml = _TOML.format(top=top, key=KEY.public, listen=self._listen, within=within, balancer=table)
         (top / "agent.toml").write_text(toml)
 
     def trouble(self, script: str) -> None:
@@ -88,6 +94,7 @@ class CommandHost:
 
     def start_agent(self) -> None:
         env = os.environ | {
+            "NOONDAY_CRASH_FILE": str(self._crash_file),
             "TINY_LISTEN": self._listen,
             "TINY_LOG": str(self._top / "log"),
             "TINY_STARTS": str(self._top / "starts"),
@@ -97,6 +104,11 @@ class CommandHost:
         argv = [sys.executable, str(AGENT), str(self._top / "agent.toml"), str(self._top / "said")]
         with (self._top / "agent.log").open("ab") as log:
             self._agent = subprocess.Popen(argv, env=env, stdout=log, stderr=log)
+
+    def dies_at(self, point: str) -> None:
+        """The agent, and it is dead when this returns: see noonday_shared.crashpoint."""
+        self._crash_file.write_text(point)
+        eventually(lambda: self._agent is not None and self._agent.poll() is not None, what=f"a death at {point}")
 
     def kill_agent(self) -> None:
         self._ended(signal.SIGKILL)

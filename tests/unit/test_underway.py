@@ -115,6 +115,22 @@ def test_an_agent_that_died_before_its_second_note_is_known_by_the_commands_outp
     os.close(ours)
 
 
+def test_a_command_that_ended_at_once_does_not_run_though_what_it_started_holds_its_output(file: Path) -> None:
+    ours, its = os.pipe()
+    noted = Underway(file)
+    noted.begins(its)
+    with subprocess.Popen(["true"]) as command:
+        command.wait(timeout=60)
+        noted.began(command.pid)
+    with subprocess.Popen(["sleep", "300"], stdout=its, start_new_session=True) as app:
+        left = Underway(file).outlived()
+        assert left is not None
+        assert not left.runs
+        app.kill()
+    os.close(ours)
+    os.close(its)
+
+
 @pytest.mark.parametrize(
     "change", [{"started": 1.0}, {"boot": "of before"}, {"pid": 0, "started": 0.0}], ids=["start", "boot", "no-pid"]
 )
@@ -162,16 +178,17 @@ def test_a_note_that_can_not_be_written_or_read_keeps_no_command_from_running(fi
 
 def test_all_that_outlived_an_agent_is_ended_but_restarts_and_what_is_of_other_apps(tmp_path: Path) -> None:
     names = [("web", "hook"), ("web", "balancer-1"), ("web", RESTART), ("web-2", "hook")]
-    commands = {name: subprocess.Popen(["sleep", "300"], start_new_session=True) for name in names}
+    commands = {}
     ours, its = os.pipe()
-    for name, command in commands.items():
+    for name in names:
         noted = note_of(tmp_path, *name)
         noted.begins(its)
-        noted.began(command.pid)
+        commands[name] = subprocess.Popen(["sleep", "300"], start_new_session=True)
+        noted.began(commands[name].pid)
     os.close(ours)
     os.close(its)
     end_all_but_restart(tmp_path, "web")
-    ended = [name for name, command in commands.items() if command.poll() is not None]
+    ended = [name for name, command in commands.items() if not _lives(command.pid)]
     for command in commands.values():
         command.kill()
         command.wait(timeout=60)

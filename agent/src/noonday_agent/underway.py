@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from noonday_agent.probes.proof import Seen
 from noonday_agent.probes.running import started
+from noonday_shared.crashpoint import crashpoint
 from noonday_shared.files import write_whole
 
 GRACE = 2.0
@@ -103,6 +104,7 @@ class Underway:
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self._kind = file.stem.rpartition(".")[2].partition("-")[0]
         self._noted: Leftover | None = None
 
     def begins(self, output: int) -> None:
@@ -110,9 +112,11 @@ class Underway:
         self._keep(Leftover(_boot(), _now(), os.readlink(f"/proc/self/fd/{output}")))
 
     def began(self, pid: int) -> None:
-        since = started(pid)
-        if self._noted is not None and since is not None:
-            self._keep(replace(self._noted, pid=pid, started=since))
+        crashpoint(f"agent:started:{self._kind}")
+        if self._noted is not None:
+            # One that has ended by now is never found again, but what shares its output is.
+            self._keep(replace(self._noted, pid=pid, started=started(pid) or 0.0))
+        crashpoint(f"agent:noted:{self._kind}")
 
     def ended(self) -> None:
         """It has, and what was waited for after it is there or given up: nothing of it is left to be looked for."""
