@@ -200,7 +200,8 @@ class Steps:
             return Done()  # it was restarted before the agent died
         if attempt.perhaps_restarted and to_be_seen > 0:
             text = "The restart that was ordered before this agent started has shown no new process yet."
-            return Again(PROBE, Trouble("restart-unseen", Stage.RESTART, text))
+            look = f"nothing: {self._parts.process.name} is run again once restart_within is over"
+            return Again(PROBE, Trouble("restart-unseen", Stage.RESTART, text, look))
         self._parts.process.restart(self._settings.restart_within)
         return Done()
 
