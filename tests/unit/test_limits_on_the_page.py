@@ -15,7 +15,6 @@ POSITIONAL = {"join", "result", "communicate"}
 """Of threads, futures and processes: their first argument is a limit. That of `wait` most often is a pause."""
 
 MET_BY_NOBODY = {
-    "noonday_agent.commands:GRACE": "told beside the hook that it ends",
     "noonday_agent.commands:_LAST_WORDS": "for what a process had written when it ended",
     "agent/src/noonday_agent/commands.py: 0.5": "for a process that was killed",
     "shared/src/noonday_shared/bus/rabbit.py: 2.0": "for a thread whose own deadline is over",

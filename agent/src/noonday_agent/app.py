@@ -142,7 +142,11 @@ class HostedApp:
             self._threads[0].join(HOOK_WITHIN + GRACE)
         for thread in self._threads:
             if thread.is_alive():
-                _log.warning("The thread %s did not end in time and is left: the next agent goes on.", thread.name)
+                _log.warning(
+                    "The thread %s did not end within %g s and is left: the next agent goes on from the journal.",
+                    thread.name,
+                    within,
+                )
         self.parts.pool.close()
         self.collector.close()
 
