@@ -16,9 +16,12 @@ import pika
 import pytest
 from pika.exceptions import ChannelClosedByBroker
 
+from bench.long_log import write
 from noonday_coordinator.api import models as m
 from noonday_coordinator.core.events import CoordinatorStarted
+from noonday_coordinator.core.evolve import fold
 from noonday_coordinator.store.event_log import EventLog
+from noonday_coordinator.store.folded import FoldedState
 from noonday_shared import topology
 from noonday_shared.errors import BadInput
 from noonday_shared.keys import SigningKey
@@ -180,3 +183,41 @@ def test_a_log_that_was_changed_keeps_it_from_starting_and_the_audit_says_where(
     assert "Record 3 of the event log is not as it was written" in words
     assert f"noonday audit --log {log}" in words
     assert log.read_bytes() == before
+
+
+def test_a_page_of_the_log_that_the_disk_lost_keeps_it_from_starting(tmp_path: Path) -> None:
+    coordinator = unconnected(tmp_path)
+    log = coordinator.made.config.parent / "data" / "events.sqlite"
+    with closing(EventLog.open(log)) as made:
+        write(made, 1)
+    with log.open("r+b") as raw:
+        raw.seek(-4096, os.SEEK_END)
+        raw.write(b"\0" * 4096)
+    words = refused_start(coordinator)
+    assert "SQLite finds damage in the event log" in words
+    assert f"noonday audit --log {log}" in words
+
+
+def test_a_change_in_what_a_start_no_longer_reads_is_told_by_the_audit_and_the_doctor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coordinator = unconnected(tmp_path)
+    folder = coordinator.made.config.parent
+    monkeypatch.setattr("noonday_coordinator.store.folded.EVERY", 1)
+    with closing(EventLog.open(folder / "data" / "events.sqlite")) as log:
+        write(log, 1)
+        kept = FoldedState(folder / "data" / "events.folded", SigningKey.load(folder / "coordinator.key"))
+        kept.note(fold(log.read()), log.head)
+        kept.close()
+    with closing(sqlite3.connect(folder / "data" / "events.sqlite")) as raw, raw:
+        raw.execute("UPDATE events SET by = 'nobody' WHERE seq = 3")
+    try:
+        coordinator.start()
+        client = coordinator.client()
+        assert [one.id for one in client.get("/rollouts", m.Rollouts).rollouts] == ["r1"]
+        (told,) = [check for check in client.get("/doctor", m.Doctor).checks if check.name == "event-log"]
+        assert (told.state, told.text) == ("fail", "Record 3 of the event log is not as it was written.")
+        audit = client.get("/audit", m.AuditReply)
+        assert (audit.whole, audit.broken) == (False, 3)
+    finally:
+        coordinator.kill()
