@@ -7,8 +7,9 @@ import json
 import shutil
 import sqlite3
 import tarfile
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +22,14 @@ from noonday_coordinator.core.events import CoordinatorStarted, LogRestored
 from noonday_coordinator.core.evolve import fold
 from noonday_coordinator.init import Made, init
 from noonday_coordinator.store.catalogue import CatalogueStore
+from noonday_coordinator.store.chain import Head
 from noonday_coordinator.store.event_log import EventLog
 from noonday_coordinator.store.log_file import audit_file
 from noonday_coordinator.store.windows import WindowStore
+from support.eventually import eventually
 
 ARCHIVE = "web-1.0.0-aaaaaaaa.tar.gz"
+BACKUPS = 20
 
 
 @dataclass
@@ -95,6 +99,58 @@ def test_a_backup_of_a_running_coordinator_gives_a_folder_that_is_the_same(home:
     assert {path: raw for path, raw in before.items() if "drafts" not in path and path != "release.key"} == after
     for path in (home.outside / "new").rglob("*"):
         assert path.is_dir() or path.stat().st_mode & 0o077 == 0, path
+
+
+def test_backups_made_while_another_thread_appends_all_the_while_are_each_whole_and_a_moment_of_the_log(
+    home: Home,
+) -> None:
+    heads = dict[Path, Head]()
+    with appending(home.log):
+        for number in range(BACKUPS):
+            grown(home.log)
+            file = home.outside / f"{number}.backup"
+            before = home.log.head.seq
+            done = home.noonday("backup", file, "--config", home.made.config, "--json")
+            assert done.exit_code == 0, done.output
+            heads[file] = read_head(done)
+            assert before <= heads[file].seq <= home.log.head.seq
+    assert len(set(heads.values())) == BACKUPS, "each is of another moment"
+    for file, head in heads.items():
+        folder = file.with_suffix(".restored")
+        assert home.noonday("restore", file, folder).exit_code == 0
+        found = audit_file(folder / "data" / "events.sqlite", head)
+        assert (found.records, found.chained_from, found.words) == (head.seq + 1, 1, ""), "and that it was put back"
+        assert home.log.leads_to(head)
+
+
+@contextmanager
+def appending(log: EventLog) -> Iterator[None]:
+    """Another thread appends inside the block, one record after the other."""
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.is_set():
+            log.append([CoordinatorStarted(8)], at=7.0, by="coordinator")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(30)
+
+
+def grown(log: EventLog) -> None:
+    """Return once it has a record more."""
+    before = log.head.seq
+    eventually(lambda: log.head.seq > before, what="a record more")
+
+
+def read_head(done: Result) -> Head:
+    head = Head.parse(json.loads(done.stdout)["head"])
+    assert head is not None
+    return head
 
 
 def test_a_log_that_was_put_back_says_so_and_goes_on_above_all_that_hosts_may_know(home: Home) -> None:
