@@ -20,6 +20,7 @@ from noonday_coordinator.store.catalogue import CatalogueStore
 from noonday_coordinator.store.event_log import EventLog
 from noonday_coordinator.store.folded import FoldedState
 from noonday_coordinator.store.lines import LineBuffer
+from noonday_coordinator.store.sqlite import is_full, no_room
 from noonday_coordinator.store.windows import WindowStore
 from noonday_shared.bus.rabbit import RabbitBus
 from noonday_shared.clock import SystemClock
@@ -42,7 +43,8 @@ _log = logging.getLogger(__name__)
 def serve(path: Path) -> None:
     """Be the coordinator until SIGTERM or SIGINT; call it in the main thread.
 
-    Raises `BadInput` or `Permanent` when it can't begin. An unreachable broker is no such case: it keeps trying.
+    Raises `BadInput`, `Permanent` or, on a full disk, `Temporary` when it can't begin. An unreachable broker is no such
+    case: it keeps trying.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     config = load(path)
@@ -112,7 +114,9 @@ def _wire(config: CoordinatorConfig, log: EventLog, stack: ExitStack) -> Context
     key = SigningKey.load(config.coordinator_key_file)
     windows = stack.enter_context(closing(WindowStore.open(config.data_dir / "windows.sqlite")))
     catalogue = stack.enter_context(closing(CatalogueStore.open(config.data_dir / "catalogue.sqlite")))
-    capabilities = Capabilities.kept_in(config.data_dir / "artifacts.secret", config.http.base_url)
+    with _usable(config.data_dir):
+        capabilities = Capabilities.kept_in(config.data_dir / "artifacts.secret", config.http.base_url)
+        artifacts = ArtifactStore(config.data_dir / "artifacts")
     bus = RabbitBus(config.broker.url, ca_file=config.broker.ca_file, name="noonday-coordinator")
     stack.callback(bus.close)
     clock, lines = SystemClock(), LineBuffer()
@@ -128,7 +132,6 @@ def _wire(config: CoordinatorConfig, log: EventLog, stack: ExitStack) -> Context
         folded=FoldedState(config.data_dir / "events.folded", key),
     )
     stack.callback(engine.close)
-    artifacts = ArtifactStore(config.data_dir / "artifacts")
     engine.start()
     bus.start()
     return Context(
@@ -144,6 +147,18 @@ def _wire(config: CoordinatorConfig, log: EventLog, stack: ExitStack) -> Context
         capabilities=capabilities,
         clock=clock,
     )
+
+
+@contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    """What the disk refuses while the coordinator begins, in words."""
+    try:
+        yield
+    except OSError as error:
+        if is_full(error, folder):
+            raise no_room(folder) from error
+        text = f"{error.filename or folder} can't be used: {error.strerror}."
+        raise Permanent(text, next_action="check data_dir in coordinator.toml and its owner") from error
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from noonday_coordinator.store.codec import from_json, kind_of, to_json
 from noonday_coordinator.store.head import HeadFile, cut_off
 from noonday_coordinator.store.lock import Lock
 from noonday_coordinator.store.log_file import AUDIT, as_ours, refused
+from noonday_coordinator.store.sqlite import is_full
 from noonday_shared.errors import NoondayError
 
 _COLUMNS = "SELECT seq, at, by, kind, body FROM events"
@@ -49,11 +50,14 @@ class EventLog:
 
     @classmethod
     def open(cls, path: Path) -> EventLog:
-        """Make or open the log, and look whether it is whole. Raises `Permanent` when it can't be trusted."""
+        """Make or open the log, and look whether it is whole. Raises `Permanent` when it can't be trusted, `Temporary`
+        when there is no room for it."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = Lock.take(path.with_name(f"{path.name}.lock"))
         except OSError as error:
+            if is_full(error, path.parent):
+                raise log_file.full(path) from error
             raise refused(f"{path}: {error.strerror}", "check data_dir in coordinator.toml and its owner") from error
         try:
             with as_ours(path, "opened"):

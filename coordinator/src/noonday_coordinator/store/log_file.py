@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from noonday_coordinator.store.chain import Audit, Chained, Head, audit
-from noonday_coordinator.store.sqlite import BUSY, SMALL_CACHE
+from noonday_coordinator.store.sqlite import BUSY, SMALL_CACHE, is_full
 from noonday_shared.errors import Permanent, Temporary
 
 SCHEMA = 2
@@ -118,13 +118,17 @@ def _damaged(path: Path, why: str) -> Permanent:
     return refused(f"{path} is damaged ({why})", f"{AUDIT.format(path=path)}; restore a backup")
 
 
+def full(path: Path) -> Temporary:
+    text = (
+        f"The disk of the event log {path} is full, so nothing was kept of this and nothing was changed. Rollouts "
+        "under way stay as they are, and go on by themselves once there is room."
+    )
+    return Temporary(text, rule="disk-full", next_action=f"free space there: df -h {path.parent}")
+
+
 def _not_now(path: Path, doing: str, error: sqlite3.OperationalError) -> Temporary:
-    if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
-        text = (
-            f"The disk of the event log {path} is full, so nothing was kept of this and nothing was changed. Rollouts "
-            "under way stay as they are, and go on by themselves once there is room."
-        )
-        return Temporary(text, rule="disk-full", next_action=f"free space there: df -h {path.parent}")
+    if is_full(error, path.parent):
+        return full(path)
     text = f"The event log {path} can't be {doing}: {error}."
     fix = f"check the disk and the folder's owner: df -h {path.parent}, ls -l {path.parent}"
     return Temporary(text, rule="event-log", next_action=fix)
