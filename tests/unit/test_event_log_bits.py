@@ -1,4 +1,4 @@
-"""Bytes that turned on the disk, anywhere in a real event log: a start refuses it in words, or nothing of it is lost."""
+"""Bytes that turned on the disk, anywhere in an event log: a start refuses it in words, or nothing of it is lost."""
 
 from __future__ import annotations
 
@@ -80,6 +80,16 @@ def refusal(path: Path) -> str:
     return caught.value.text
 
 
+def refused_or_read(path: Path) -> tuple[Any, ...] | NoondayError:
+    """Any other error is a failure: it has no words for an operator."""
+    try:
+        found = everything(path)
+    except NoondayError as error:
+        return error
+    assert audit_file(path).words == ""
+    return found
+
+
 @pytest.mark.parametrize("mark", [TABLE, INDEX, INNER], ids=["table", "index", "inner"])
 def test_a_page_that_is_overwritten_keeps_a_coordinator_from_starting(
     whole: Path, damaged: Callable[[int, bytes], Path], mark: int
@@ -127,12 +137,12 @@ def test_whatever_bit_turns_it_is_refused_in_words_or_nothing_is_lost(
         start = chance.choice(index) if number % 2 else 0
         place = start + chance.randrange(4096 if number % 2 else len(raw))
         path = damaged(place, bytes([raw[place] ^ 1 << chance.randrange(8)]))
-        try:
-            assert everything(path) == expected, f"byte {place} turned, and nobody saw it"
-            assert audit_file(path).words == ""
-        except NoondayError as error:
-            assert error.next_action, f"byte {place}: {error.text}"
+        found = refused_or_read(path)
+        if isinstance(found, NoondayError):
+            assert found.next_action, f"byte {place}: {found.text}"
             refused += 1
+        else:
+            assert found == expected, f"byte {place} turned, and nobody saw it"
     assert refused > FLIPS / 2, "most bytes matter"
 
 
