@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
@@ -14,8 +15,12 @@ from record_release import FOLDER, START, summary
 
 from noonday_agent.core.journal import Journal
 from noonday_agent.core.take import take
-from noonday_coordinator.core.events import CoordinatorStarted
-from noonday_coordinator.core.state import Host
+from noonday_coordinator.core.decide import decide
+from noonday_coordinator.core.events import CoordinatorStarted, Event, Record, Stage
+from noonday_coordinator.core.evolve import evolve, fold
+from noonday_coordinator.core.state import Host, State
+from noonday_coordinator.core.view import CATCH_UP, View
+from noonday_coordinator.engine import MOST_ROUNDS
 from noonday_coordinator.inbox import open_evidence, open_snapshot
 from noonday_coordinator.store.event_log import EventLog
 from noonday_coordinator.store.log_file import audit_file
@@ -30,6 +35,8 @@ from noonday_shared.messages.snapshot import KIND as STATE
 from noonday_shared.release import KIND as RELEASE
 from noonday_shared.release import SignedRelease
 
+WEEK = 7
+"""Days after which whoever waits for something has given up, or asked a person."""
 LOGS = sorted(FOLDER.glob("log-*.sql"))
 MESSAGES = [
     pytest.param(kind, one["public_key"], sealed, id=f"{file.stem.removeprefix('messages-')}-{kind}-{number}")
@@ -68,6 +75,44 @@ def test_a_recorded_log_adds_up_to_what_it_did_and_goes_on(recorded: Path, tmp_p
     with closing(EventLog.open(path)) as log:
         assert len(log.read()) == len(records) + 1
     assert audit_file(path).words == ""
+
+
+def test_the_recording_of_this_version_holds_every_kind_of_event_that_it_knows(tmp_path: Path) -> None:
+    """A kind that came after it was recorded: `python -m tests.record_release --again`, until this version is out."""
+    recorded = FOLDER / f"log-{version('noonday-coordinator')}.sql"
+    with closing(EventLog.open(database(recorded.read_text(), tmp_path))) as log:
+        kinds = {type(record.event) for record in log.read()}
+    assert {kind.__name__ for kind in set(get_args(Event)) - kinds} == set()
+
+
+@pytest.mark.parametrize("heard", [True, False], ids=["with hosts that speak", "with hosts that are silent"])
+@pytest.mark.parametrize("recorded", LOGS, ids=lambda path: path.stem)
+def test_a_coordinator_that_was_stopped_at_any_record_comes_to_rest_and_waits_for_nothing_for_ever(
+    recorded: Path, heard: bool, tmp_path: Path
+) -> None:
+    state = State()
+    with closing(EventLog.open(database(recorded.read_text(), tmp_path))) as log:
+        records = log.read()
+    for record in records:
+        state = evolve(state, record)
+        later, seen = state, dict.fromkeys(state.hosts, record.at) if heard else {}
+        for days in range(WEEK):
+            now = record.at + CATCH_UP + 86_400.0 * days
+            seen = dict.fromkeys(seen, now)
+            later = at_rest(later, View(last_seen=seen, since=record.at), now)
+        for rollout in later.rollouts.values():
+            person = rollout.asked or rollout.paused_by or rollout.stage is Stage.GATE
+            assert rollout.end or person, f"record {record.seq}: {rollout.id} is {rollout.stage}, and nobody knows why"
+
+
+def at_rest(state: State, view: View, now: float) -> State:
+    """After all that follows from it now."""
+    for _ in range(MOST_ROUNDS):
+        events = decide(state, view, now)
+        if not events:
+            return state
+        state = fold([Record(0, now, "coordinator", event) for event in events], state)
+    raise AssertionError("something always follows")
 
 
 @pytest.mark.parametrize(("kind", "key", "sealed"), MESSAGES)
