@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -165,6 +166,65 @@ def test_an_abort_does_not_wait_for_an_app_that_is_slow_to_stop(fleet: Fleet) ->
     assert (end.end, "wrong day" in end.reason, load.failures) == ("aborted", True, [])
     assert (host.web.answers, host.web.starts) == (old, [*before, old])
     assert fleet.in_service() == set(RACKS)
+
+
+def test_a_host_that_is_down_by_itself_takes_the_place_of_the_next_one_until_it_is_back(fleet: Fleet) -> None:
+    fleet.policy(gates=["canary"], waves=[1, "100%"])
+    version, old, down = fleet.push(), fleet.host("web-2").web.answers, fleet.host("web-3")
+    rollout = fleet.begin(version)
+    fleet.until(rollout, lambda info: info.stage == "gate", what="the gate")
+    down.supervisord.ctl("stop", "web")
+    eventually(lambda: fleet.told("web-3").in_service is False, what="web-3 known to be out", within=WITHIN, every=0.1)
+    with fleet.load() as load, places_seen(fleet) as seen:
+        fleet.ok("promote", "web")
+        waits = fleet.until(
+            rollout, lambda info: "web-3 is out of service" in info.waiting_for, what="the wait for room"
+        )
+        assert waits.waves[waits.wave] == ("web-2",)
+        load.after(100)
+        assert (fleet.host("web-2").web.answers, states(fleet.rollout(rollout))[1]) == (old, "prepared")
+        assert fleet.in_service() == {"web-1", "web-2", "web-4"}
+        down.supervisord.ctl("start", "web")
+        end = fleet.ended(rollout)
+        load.after(10)
+    assert (end.end, load.failures) == ("done", []), end.reason
+    assert {host.web.answers for host in fleet.hosts} == {version}
+    assert max(len(RACKS) - len(up) for up in seen) == 1
+
+
+def test_a_host_that_is_enrolled_in_mid_rollout_serves_the_old_release_until_the_verdict_and_then_the_new_one(
+    fleet: Fleet,
+) -> None:
+    new, old = fleet.host("web-4"), fleet.host("web-1").web.answers
+    taken_away(fleet, new)
+    before = new.web.starts
+    fleet.policy(gates=["canary"])
+    version = fleet.push()
+    with fleet.load() as load:
+        rollout = fleet.begin(version)
+        fleet.until(rollout, lambda info: info.stage == "gate", what="the gate")
+        fleet.enroll(new, "--label", "rack=b")
+        new.start_agent()
+        eventually(lambda: fleet.in_service() == set(RACKS), what="web-4 in service", within=WITHIN, every=0.05)
+        assert (new.web.answers, new.web.starts) == (old, [*before, old])
+        fleet.ok("promote", "web")
+        end = fleet.ended(rollout)
+        eventually(lambda: new.web.answers == version, what="web-4 with the new release", within=WITHIN, every=0.05)
+        eventually(lambda: fleet.in_service() == set(RACKS), what="all in service", within=WITHIN, every=0.05)
+        load.after(10)
+    assert (end.end, [host.host for host in end.hosts]) == ("done", ["web-1", "web-2", "web-3"]), "it was compared"
+    assert load.failures == []
+    assert new.web.starts == [*before, old, version]
+
+
+def taken_away(fleet: Fleet, host: FleetHost) -> None:
+    """No longer enrolled, with no release and no memory, as a machine that was never a host."""
+    host.stop_agent()
+    host.supervisord.ctl("stop", "web")
+    fleet.ok("remove", host.name)
+    shutil.rmtree(host.state_dir)
+    shutil.rmtree(host.web.root)
+    eventually(lambda: host.name not in fleet.in_service(), what=f"{host.name} out", within=WITHIN, every=0.05)
 
 
 @contextmanager
