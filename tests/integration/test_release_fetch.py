@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import ssl
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,9 +24,11 @@ from noonday_shared.names import ReleaseRef
 from noonday_shared.release.archive import BuiltRelease
 from support.archives import Member, Shelf, make_archive, release_toml, sign_archive
 from support.certificate import make_certificate
+from support.eventually import eventually
 from support.full_listener import full_listener
 from support.ports import free_port
 from support.release_server import Manners, ReleaseServer, serve_releases
+from support.tcp_proxy import TcpProxy
 
 KEY = SigningKey(b"k" * 32)
 QUICK = Patience(tries=3, first_pause=0.01, longest_pause=0.05, stall=10)
@@ -134,6 +138,28 @@ def test_a_download_that_breaks_off_goes_on_where_it_stopped(place: Place) -> No
     place.prepare(built)
     assert place.is_whole(built)
     assert place.server.ranges == [None, *(f"bytes={300_000 * i}-" for i in range(1, 5))]
+
+
+def test_a_download_that_was_begun_waits_for_a_network_that_is_cut_until_the_deadline(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    built, line = place.build(), TcpProxy(place.server.port)
+    source = f"http://127.0.0.1:{line.port}/{built.archive.name}"
+    place.server.manners = Manners(break_after=300_000, breaks=1)
+    caplog.set_level(logging.INFO)
+
+    def prepare() -> None:
+        place.store.prepare("web", built.signed.ref, source, within=60, progress=lambda *_: line.close())
+
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(prepare)
+        eventually(lambda: f"tried {3 * QUICK.tries} times" in caplog.text, what="tries beyond its patience")
+        assert not done.done()
+        with closing(TcpProxy(place.server.port, port=line.port)):
+            done.result(60)
+    assert place.is_whole(built)
+    first, *_, last = place.server.ranges
+    assert (first, str(last).startswith("bytes=")) == (None, True)
 
 
 def test_a_download_goes_on_after_the_agent_died(place: Place) -> None:

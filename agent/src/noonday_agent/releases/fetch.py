@@ -16,7 +16,7 @@ from typing import TypeVar
 from noonday_agent.releases.disk import disk_errors
 from noonday_agent.releases.effort import Effort
 from noonday_agent.releases.line import Line
-from noonday_agent.releases.sources import shown
+from noonday_agent.releases.sources import nobody_answers, shown
 from noonday_shared.errors import BadInput, NoondayError, Temporary
 from noonday_shared.release.manifest import SignedRelease
 from noonday_shared.release.signed import digest_mismatch, digest_of
@@ -61,7 +61,9 @@ class Fetch:
         self._patiently(lambda: self._whole(part, signed, progress), lambda: _size(part))
 
     def _patiently(self, attempt: Callable[[], T], reached: Callable[[], int]) -> T:
-        """Gives up after `patience.tries` in a row that did not get further than ever before."""
+        """Gives up after `patience.tries` in a row that did not get further than ever before; but where bytes have come
+        and nobody answers now, only at the deadline: an address that is wrong shows at once, a network that is cut
+        comes back."""
         tries, furthest = 0, reached()
         while True:
             self.effort.go_on()
@@ -72,7 +74,7 @@ class Fetch:
                 self.effort.go_on()
                 tries = 1 if reached() > furthest else tries + 1
                 furthest = max(furthest, reached())
-                if tries >= self.patience.tries:
+                if tries >= self.patience.tries and not (furthest and nobody_answers(error)):
                     raise
                 log.info("%s: tried %d times: %s", self.effort.what, tries, error.text)
             self.effort.pause(_back_off(tries, self.patience))

@@ -110,6 +110,12 @@ def unreachable(source: str, error: Exception) -> Temporary:
     )
 
 
+def nobody_answers(error: Temporary) -> bool:
+    """Whether not even a connection could be made."""
+    cause = error.__cause__
+    return isinstance(cause, url_errors.URLError) and not isinstance(cause, url_errors.HTTPError)
+
+
 def _by_status(source: str, status: int) -> NoondayError:
     if status in (404, 410):
         return _not_found(shown(source))
