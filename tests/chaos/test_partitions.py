@@ -7,13 +7,16 @@ together again, all goes on, and nothing happens twice.
 
 from __future__ import annotations
 
+import os
+import secrets
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psutil
 import pytest
-from chaos.caught import ALL, LONG, done_once, drained, serves, silent, starts
+from chaos.caught import ALL, LONG, done_once, drained, hanging, serves, silent, starts
 
 from noonday_coordinator.api import models as m
 from support.eventually import eventually
@@ -28,6 +31,8 @@ pytestmark = pytest.mark.timeout(400)
 CUTS = [2.0, 50.0] if LONG else [2.0]
 """Seconds without a cable: TCP mends the short one, of the long one both sides have given their connection up."""
 
+BLOB = 64 << 20
+"""Random bytes of a release that is not fetched in a moment."""
 PATIENCE = 400
 later = pytest.mark.skipif(not LONG, reason="all cuts are made by: make chaos")
 
@@ -161,6 +166,28 @@ def test_all_cut_off_at_once_and_together_again_go_on(seconds: float, fleet: Fle
 
 
 @later
+@pytest.mark.parametrize("seconds", [2.0, 100.0])
+def test_a_host_that_loses_both_cables_in_the_middle_of_a_fetch_goes_on_where_it_was(
+    seconds: float, fleet: Fleet
+) -> None:
+    """Neither broker nor releases nor load balancer reach it, in the end for longer than a connection lives."""
+    version, before = fleet.push(files={"blob": secrets.token_hex(BLOB)}), starts(fleet)
+    fleet.policy(prepare_within=PATIENCE, host_within=PATIENCE, offline="wait")
+    host = fleet.host("web-2")
+    rollout = fleet.begin(version)
+    (archive,) = (fleet.folder / "noonday" / "data" / "artifacts" / "web").glob(f"web-{version}-*.tar.gz")
+    eventually(lambda: _fetched(host), what="a fetch that has begun", within=WITHIN, every=0.001)
+    with hanging(host.agent_pid), _cut(host.room, wholly=True):
+        assert 0 < _fetched(host) < archive.stat().st_size, "it is in the middle of it"
+        os.kill(host.agent_pid, signal.SIGCONT)
+        eventually(lambda: silent(fleet, host) > seconds, what="its silence", within=seconds + WITHIN, every=0.5)
+        assert fleet.rollout(rollout).stage == "preparing"
+        assert starts(fleet) == before
+    end = fleet.until(rollout, lambda info: info.end or info.asked, what="the end")
+    done_once(fleet, end, version, before)
+
+
+@later
 def test_a_host_without_its_cable_counts_as_unreachable_and_is_soon_heard_once_it_is_back(fleet: Fleet) -> None:
     host = fleet.host("web-1")
     with _cut(host.room):
@@ -179,11 +206,16 @@ def _rooms(fleet: Fleet) -> list[Room]:
     return [room for room in (fleet.room, *(host.room for host in fleet.hosts)) if room is not None]
 
 
+def _fetched(host: FleetHost) -> int:
+    """Bytes of a release that the host has fetched in part."""
+    return sum(part.stat().st_size for part in host.state_dir.rglob("*.part"))
+
+
 @contextmanager
-def _cut(room: Room | None) -> Iterator[None]:
-    """The cable between this room and the broker is pulled out in the block."""
+def _cut(room: Room | None, *, wholly: bool = False) -> Iterator[None]:
+    """The cable between this room and the broker is pulled out in the block; `wholly`: the other one too."""
     assert room is not None
-    room.cut()
+    room.cut(wholly=wholly)
     try:
         yield
     finally:

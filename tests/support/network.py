@@ -22,19 +22,24 @@ class Room:
     name: str
     address: str
     control: str
-    """This side's end of the cable to the broker."""
+    """This side's end of the cable to the broker, ..."""
+    data: str
+    """... and of the other one: for people, the load balancer and releases."""
 
     @property
     def prefix(self) -> tuple[str, ...]:
         return ("ip", "netns", "exec", self.name)
 
-    def cut(self) -> None:
-        """The broker's packets and those to it vanish without a word, as behind a broken switch. May be repeated."""
-        _ip("link", "set", self.control, "down")
+    def cut(self, *, wholly: bool = False) -> None:
+        """The broker's packets and those to it vanish without a word, as behind a broken switch; `wholly`: all others
+        too. May be repeated."""
+        for cable in (self.control, self.data) if wholly else (self.control,):
+            _ip("link", "set", cable, "down")
 
     def join(self) -> None:
-        """The cable is whole again. May be repeated."""
-        _ip("link", "set", self.control, "up")
+        """Both cables are whole again. May be repeated."""
+        for cable in (self.control, self.data):
+            _ip("link", "set", cable, "up")
 
 
 class Network:
@@ -56,7 +61,8 @@ class Network:
     def room(self) -> Room:
         """A new one."""
         number = len(self.rooms) + 2
-        made = Room(f"{self._name}-{number}", f"{self._net}.{number}", f"{self._name}c{number}")
+        control, data = (f"{self._name}{kind}{number}" for kind in "cd")
+        made = Room(f"{self._name}-{number}", f"{self._net}.{number}", control, data)
         self.rooms.append(made)
         _ip("netns", "add", made.name)
         _ip("-n", made.name, "link", "set", "lo", "up")
