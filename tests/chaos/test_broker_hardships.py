@@ -73,13 +73,15 @@ def test_a_broker_that_lost_its_disk_is_furnished_again_and_the_rollout_goes_on(
     done_once(fleet, end, version, before)
 
 
-@later
-def test_a_step_longer_than_the_brokers_patience_with_deliveries_is_not_disturbed(fleet: Fleet) -> None:
+@pytest.mark.parametrize(("patience", "step"), [(3.0, 9), pytest.param(60.0, 90, marks=later)])
+def test_a_step_longer_than_the_brokers_patience_with_deliveries_is_not_disturbed(
+    patience: float, step: int, fleet: Fleet
+) -> None:
     """An agent acknowledges what it has journalled, and works then: the broker has nothing to take back."""
-    hook = {"hooks/pre": "#!/bin/sh\nexec sleep 9\n"}
+    hook = {"hooks/pre": f"#!/bin/sh\nexec sleep {step}\n"}
     version, before = fleet.push(toml='[hooks]\npre_activate = "hooks/pre"\n', files=hook), starts(fleet)
     host = fleet.host("web-1")
-    with host.edited("hooks = { within = 2.0 }", "hooks = { within = 30.0 }"), _impatient(fleet, 3.0):
+    with host.edited("hooks = { within = 2.0 }", "hooks = { within = 120.0 }"), _impatient(fleet, patience):
         host.start_agent()
         eventually(lambda: silent(fleet, host) < 2, what="web-1 heard", within=WITHIN)
         with closing(pika.BlockingConnection(pika.URLParameters(fleet.broker_url))) as link:
@@ -89,7 +91,7 @@ def test_a_step_longer_than_the_brokers_patience_with_deliveries_is_not_disturbe
             channel.basic_publish("", "slow", b"work")
             channel.basic_consume("slow", lambda *_: None)
             rollout, connected = fleet.begin(version), _connections(host)
-            eventually(lambda: _closed(link, channel), what="the delivery taken back from whoever holds it")
+            eventually(lambda: _closed(link, channel), what="the delivery taken back", within=patience + WITHIN)
         fleet.until(rollout, lambda info: info.end or info.asked or _serving(info) > 0, what="the canary")
         assert _connections(host) == connected
         fleet.cli("abort", "web")
