@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from examples.webshop.child import Child
-from examples.webshop.command_line import program
 from noonday_coordinator.api import models as m
 from noonday_shared import topology
 from noonday_shared.bus.rabbit import RabbitBus
@@ -23,21 +20,7 @@ from support.eventually import eventually
 from support.fleet import Fleet
 from support.fleet_commands import WITHIN
 from support.fleet_host import FleetHost
-
-
-@contextmanager
-def second_agent(fleet: Fleet, host: FleetHost, name: str) -> Iterator[Path]:
-    """Another agent with the configuration of `host`, under `name`, on a state folder of its own; its log."""
-    folder = fleet.folder / f"second-{name}"
-    folder.mkdir()
-    config, log = folder / "agent.toml", folder / "agent.log"
-    text = host.agent_toml.read_text().replace(str(host.state_dir), str(folder / "state"))
-    config.write_text(text.replace(f'host = "{host.name}"', f'host = "{name}"'))
-    other = Child(name, [program("noonday-agent"), "run", "--config", str(config)], output=log)
-    try:
-        yield log
-    finally:
-        other.stop()
+from support.second_agent import second_agent
 
 
 def forged(host: str, key: SigningKey) -> bytes:
@@ -90,8 +73,8 @@ def notices(fleet: Fleet, host: str) -> list[str]:
 
 
 def test_a_host_that_is_not_enrolled_changes_nothing_and_is_shown(fleet: Fleet) -> None:
-    with second_agent(fleet, fleet.host("web-1"), "web-9") as log:
-        eventually(lambda: "noonday enroll web-9" in log.read_text(), what="its own word")
+    with second_agent(fleet, fleet.host("web-1"), "web-9") as other:
+        eventually(lambda: "noonday enroll web-9" in other.log.read_text(), what="its own word")
         eventually(lambda: [one.host for one in strangers(fleet)] == ["web-9"], what="a stranger")
         assert [host.host for host in fleet.get("/hosts", m.Hosts).hosts] == ["web-1", "web-2"]
         assert "web-9" in fleet.cli("hosts").out
@@ -107,8 +90,8 @@ def strangers(fleet: Fleet) -> tuple[m.Stranger, ...]:
 
 def test_a_second_agent_under_the_name_of_a_host_stays_silent_and_everybody_says_so(fleet: Fleet) -> None:
     told = fleet.told("web-1")
-    with second_agent(fleet, fleet.host("web-1"), "web-1") as log:
-        eventually(lambda: "already connected as this host (web-1)" in log.read_text(), what="its own word")
+    with second_agent(fleet, fleet.host("web-1"), "web-1") as other:
+        eventually(lambda: "already connected as this host (web-1)" in other.log.read_text(), what="its own word")
         (said,) = eventually(lambda: _doubles(fleet), what="the coordinator's word")
         assert (said.name, said.state) == ("host web-1", "fail")
         assert "A second agent (on " in fleet.cli("hosts").out.replace("\n", " ")
