@@ -26,6 +26,8 @@ class Cutoff:
     def __init__(self, rest: Callable[[], float]) -> None:
         self.made = False
         """Whether something was cut, or would have been."""
+        self.connected = False
+        """Whether a peer took a connection."""
         self._rest = rest
         self._over = threading.Event()
         self._lock = threading.Lock()
@@ -63,6 +65,7 @@ class Cutoff:
                 trouble = error
                 sock.close()
             else:
+                self.connected = True
                 return sock
         raise trouble
 

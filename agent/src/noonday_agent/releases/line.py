@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import TypeVar
+from urllib.error import URLError
 
 from noonday_agent.cutoff import Cutoff
 from noonday_agent.releases.effort import Effort
@@ -54,9 +55,12 @@ class Line:
         self._until = time.monotonic() + self._stall
         try:
             answer = ask()
-        except (NoondayError, OSError, http.client.HTTPException) as error:
+        except NoondayError:
             self._refuse_if_cut(cutoff)
-            raise error if isinstance(error, NoondayError) else unreachable(self._source, error) from error
+            raise
+        except (OSError, http.client.HTTPException) as error:
+            self._refuse_if_cut(cutoff)
+            raise unreachable(self._source, error) from error
         finally:
             self._until = math.inf  # a disk may take its time over what came
         self._refuse_if_cut(cutoff)
@@ -65,10 +69,10 @@ class Line:
     def _refuse_if_cut(self, cutoff: Cutoff) -> None:
         if not cutoff.made:
             return
-        late = unreachable(self._source, TimeoutError(f"timed out, nothing whole came within {self._stall:g} s"))
+        late = TimeoutError(f"timed out, nothing whole came within {self._stall:g} s")
         self._effort.last_error = self._effort.last_error or f"{shown(self._source)} was still awaited."
         self._effort.go_on()
-        raise late
+        raise unreachable(self._source, late) from (late if cutoff.connected else URLError(late))
 
     def _rest(self) -> float:
         return min(self._effort.rest(), self._until - time.monotonic())
