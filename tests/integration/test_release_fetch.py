@@ -15,7 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from noonday_agent.releases.effort import Effort
 from noonday_agent.releases.fetch import Patience
+from noonday_agent.releases.line import Line
+from noonday_agent.releases.sources import nobody_answers
 from noonday_agent.releases.store import ReleaseStore
 from noonday_shared.clock import SystemClock
 from noonday_shared.errors import BadInput, Deadline, NoondayError, Permanent, Temporary
@@ -288,6 +291,19 @@ def test_what_nobody_wants_any_more_is_given_up_at_once_while_tls_is_not_agreed_
 def test_what_nobody_wants_any_more_is_given_up_at_once_while_its_source_does_not_answer(place: Place) -> None:
     with full_listener() as port:
         assert given_up_after(place, f"http://127.0.0.1:{port}/web.tar.gz") < SOON
+
+
+def test_a_network_that_swallows_all_is_known_from_a_source_that_stalls(place: Place) -> None:
+    def asked(source: str) -> bool:
+        effort = Effort("Preparing", within=30.0, clock=SystemClock(), cancelled=lambda: False)
+        with pytest.raises(Temporary) as refused, Line(source, effort, HASTY.stall).pieces(0):
+            raise AssertionError("it answered")
+        return nobody_answers(refused.value)
+
+    place.server.manners = Manners(trickle=HEADER, trickles=1)
+    assert not asked(f"http://127.0.0.1:{place.server.port}/{place.build().archive.name}")
+    with full_listener() as port:
+        assert asked(f"http://127.0.0.1:{port}/web.tar.gz")
 
 
 def test_passing_trouble_of_the_server_is_waited_out(place: Place) -> None:
