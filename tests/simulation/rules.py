@@ -61,6 +61,7 @@ class Rules(Excuses):
         self._beside: tuple[str, ...] = ()
         self._done: Counter[tuple[str, str, str, int]] = Counter()
         self._down_since: dict[str, float] = {}
+        self._up_since: dict[str, float] = {}
         self._assigned_at: dict[tuple[str, int], float] = {}
         self._forward: set[tuple[str, int]] = set()
         self._given_up: set[str] = set()
@@ -164,7 +165,8 @@ class Rules(Excuses):
         for host in self._all:
             self.look_on(host)
             if host.serves_well:
-                self._down_since.pop(host.name, None)
+                if self._down_since.pop(host.name, None) is not None:
+                    self._up_since[host.name] = now
             elif host.out_cause in ("us", "operator"):
                 self._down_since[host.name] = now
             else:
@@ -237,6 +239,8 @@ class Rules(Excuses):
         if not others or not host.well or any(one.place.lags for one in others):
             return
         decided = self._assigned_at.get((host.name, effect.generation), 0.0)
+        if decided < self._up_since.get(host.name, 0.0) and self._clock.now() < self._up_since[host.name] + STALE:
+            return  # it was down when it was told, and came up just as it took that up
         if any(one.serves_well for one in others) or self._both_wished(host, decided):
             return
         alone = [one for one in others if one.out_cause not in ("us", "operator")]

@@ -19,6 +19,7 @@ from noonday_coordinator.core import commands as c
 from noonday_coordinator.core import events as e
 from noonday_coordinator.core.astray import astray
 from noonday_coordinator.core.state import Rollout
+from noonday_coordinator.core.void import is_void
 from noonday_coordinator.words import say
 from noonday_shared.bus.memory import Faults, MemoryBroker
 from noonday_shared.errors import BadInput, Temporary
@@ -326,7 +327,8 @@ class World:
                 raise Broken(f"at the end {name} serves, and the coordinator does not know")
             if on_host.from_backup:
                 continue  # it follows what it was told after the backup
-            if on_host.assigned.generation != on_host.report.generation and not self._waits_for_others(host):
+            behind = on_host.assigned.generation != on_host.report.generation and not is_void(state, name, on_host)
+            if behind and not self._waits_for_others(host):
                 raise Broken(f"at the end {name} has not taken generation {on_host.assigned.generation}")
             forgot = on_host.report.proven is None  # it stays as it is until the next rollout
             if on_host.assigned.goal is not Goal.SERVING and not forgot:

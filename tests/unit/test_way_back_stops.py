@@ -230,6 +230,16 @@ def test_one_that_could_not_leave_says_nothing_of_the_old_release_and_stops_nobo
     assert len(story.moving()) == 1
 
 
+def test_one_that_left_and_stays_out_ends_it_whatever_step_its_last_trouble_is_of() -> None:
+    story = half_rolled()
+    story.rollback("slow")
+    (first,) = story.moving()
+    trouble = TroubleReport(rule="stranded", step="switch", text="The process manager can't be asked.")
+    story.takes(first, Outcome.FAILED, in_service=False, phase=Phase.OUT, live=OLD.id, trouble=trouble)
+    assert story.rollout.end is e.End.FAILED
+    assert story.rollout.in_state(HostState.KEPT)
+
+
 def test_what_a_stopped_rollback_was_to_leave_is_never_gone_back_to() -> None:
     story = failed_half_way()
     for name in story.names:

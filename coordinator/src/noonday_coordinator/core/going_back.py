@@ -7,7 +7,7 @@ from dataclasses import replace
 from noonday_coordinator.core import twin
 from noonday_coordinator.core.absorb import settled
 from noonday_coordinator.core.assign import assign, move_on
-from noonday_coordinator.core.events import End, Event, HostJudged, RolloutEnded
+from noonday_coordinator.core.events import End, Event, HostJudged, Report, RolloutEnded
 from noonday_coordinator.core.room import heard, may_go_back, never_taken, turning_back
 from noonday_coordinator.core.state import TOUCHED, HostState, Rollout, State
 from noonday_coordinator.core.view import View
@@ -15,7 +15,7 @@ from noonday_shared.messages import Goal, Outcome
 from noonday_shared.names import ReleaseRef
 
 _BEFORE_THE_SWITCH = frozenset({"prepare", "drain", "wait-idle", "switch"})
-"""Steps of an agent that say nothing of the release that it goes to."""
+"""Steps of an agent that say nothing of the release that it goes to, where it is in service afterwards."""
 
 
 def go_back(state: State, view: View, rollout: Rollout, now: float) -> list[Event]:
@@ -39,16 +39,16 @@ def go_back(state: State, view: View, rollout: Rollout, now: float) -> list[Even
 
 
 def could_not(state: State, rollout: Rollout) -> list[str]:
-    """Hosts that say that they went back and could not serve the release again. Those that failed before their switch,
-    as they could not fetch it or be drained, say nothing of it, and of silent ones nothing is known."""
-    found = ((host, state.on(host, rollout.app).report) for host in rollout.in_state(HostState.LOST))
-    ends = (Outcome.FAILED, Outcome.REVERTED)
-    return [
-        host
-        for host, report in found
-        if report is not None and state.on(host, rollout.app).taken and report.outcome in ends
-        if report.trouble is None or report.trouble.step not in _BEFORE_THE_SWITCH
-    ]
+    """Hosts that say that they went back and could not serve the release again. Those that failed before their switch
+    and serve on, as they could not fetch it or be drained, say nothing of it, and of silent ones nothing is known."""
+    lost = ((host, state.on(host, rollout.app)) for host in rollout.in_state(HostState.LOST))
+    return [host for host, one in lost if one.taken and one.report is not None and _tried(one.report)]
+
+
+def _tried(report: Report) -> bool:
+    ended = report.outcome in (Outcome.FAILED, Outcome.REVERTED)
+    stayed = report.trouble is not None and report.trouble.step in _BEFORE_THE_SWITCH and report.in_service is not False
+    return ended and not stayed
 
 
 def still_to_go(state: State, view: View, rollout: Rollout) -> list[str]:
