@@ -3,6 +3,9 @@ twice. With the real runner in a process of its own, a real app and real command
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -151,3 +154,25 @@ def _pids(top: Path) -> list[int]:
 
 def _lives(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_machine_that_went_down_in_the_restart_orders_it_anew_at_once(
+    hasty: CommandHost, tmp_path: Path, back: bool
+) -> None:
+    built = hasty.build("1.1.0", **({"hook": "post_activate", "script": "#!/bin/sh\nexit 1\n"} if back else {}))
+    wanted = "1.0.0" if back else "1.1.0"
+    waits = WAITS.format(top=tmp_path)
+    hasty.trouble(f"case $(readlink {tmp_path}/web/current) in *{wanted}*) {waits};; esac")
+    hasty.say(built)
+    note = tmp_path / "state" / "underway" / "web.restart.json"
+    eventually(lambda: (tmp_path / "waits").exists() and json.loads(note.read_text())["pid"], what="the restart")
+    hasty.kill_agent()
+    left = json.loads(note.read_text())
+    os.killpg(left["pid"], signal.SIGKILL)
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    note.write_text(json.dumps({**left, "boot": "of before", "since": left["since"] + 864_000.0}))
+    (tmp_path / "go").touch()
+    hasty.start_agent()
+    eventually(lambda: hasty.journal.attempt is None and hasty.journal.outcome is not Outcome.WORKING, what="its end")
+    assert hasty.journal.outcome is (Outcome.REVERTED if back else Outcome.DONE)

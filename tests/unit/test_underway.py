@@ -197,6 +197,12 @@ def test_all_that_outlived_an_agent_is_ended_but_restarts_and_what_is_of_other_a
 
 def test_what_a_restart_may_still_take_is_counted_from_its_start() -> None:
     now = time.clock_gettime(time.CLOCK_BOOTTIME)
-    left = Leftover("", now - 20.0, "pipe:[1]")
+    left = Leftover(underway._boot(), now - 20.0, "pipe:[1]")
     assert 35.0 < left.seconds_left(60.0) <= 40.0
     assert left.seconds_left(10.0) == 0.0
+
+
+def test_a_restart_of_before_the_machine_came_up_has_nothing_left_to_show() -> None:
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert Leftover("of before", now + 864_000.0, "pipe:[1]").seconds_left(60.0) == 0.0
+    assert Leftover("of before", max(now - 20.0, 0.0), "pipe:[1]").seconds_left(60.0) == 0.0

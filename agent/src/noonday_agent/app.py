@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,6 +116,7 @@ class HostedApp:
             watcher=self,
         )
         self._leaving = threading.Event()
+        self._until: float | None = None
         self._threads = [
             threading.Thread(target=self.runner.run, name=f"runner-{name}", daemon=True),
             threading.Thread(target=self._watch, name=f"monitor-{name}", daemon=True),
@@ -126,20 +128,30 @@ class HostedApp:
         for thread in self._threads:
             thread.start()
 
-    def leave(self) -> None:
-        """Begin to stop, and return at once: `close` waits for it."""
-        self._leaving.set()
-        self.runner.leave(hook_within=HOOK_WITHIN)
+    def leave(self, within: float) -> None:
+        """Begin to stop, and return at once: `end_step` and `close` wait for it. The first call counts."""
+        if self._until is None:
+            self._until = time.monotonic() + within
+            self.runner.leave(hook_within=HOOK_WITHIN)
+
+    def end_step(self) -> None:
+        """Until the present step is over, or the time that `leave` gave; the journal says where to go on. A hook, which
+        is not run twice, has `HOOK_WITHIN` seconds since `leave`. The app is looked at on, and balancers answered."""
+        runner = self._threads[0]
+        if runner.ident is None or self._until is None:
+            return
+        runner.join(max(self._until - time.monotonic(), 0.0))
+        if self.runner.in_hook:
+            runner.join(HOOK_WITHIN + GRACE)
 
     def close(self, within: float) -> None:
-        """Stop after the present step, or `within` seconds; the journal says where to go on. A hook, which is not run
-        twice, has `HOOK_WITHIN` seconds since `leave`."""
-        self.leave()
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join(within)
-        if self.runner.in_hook and self._threads[0].ident is not None:
-            self._threads[0].join(HOOK_WITHIN + GRACE)
+        """`leave`, `end_step`, then end all else."""
+        self.leave(within)
+        self.end_step()
+        self._leaving.set()
+        monitor = self._threads[1]
+        if monitor.ident is not None:
+            monitor.join(within)
         for thread in self._threads:
             if thread.is_alive():
                 _log.warning(

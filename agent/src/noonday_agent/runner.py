@@ -106,7 +106,7 @@ class AppRunner:
 
     def run(self) -> None:
         """End what an agent before this one left running, then turn until `leave`. A thread of its own."""
-        self._steps.end_leftovers()
+        self._end_leftovers()
         while not self._leaving.is_set():
             try:
                 delay = self.turn()
@@ -119,6 +119,13 @@ class AppRunner:
                 delay = 1.0
             self._wake.wait(delay)
             self._wake.clear()
+
+    def _end_leftovers(self) -> None:
+        try:
+            self._steps.end_leftovers()
+        except Exception:
+            # What is left of an agent before must not keep this one from its work.
+            _log.exception("%s: what an agent before left running could not be looked for", self._app)
 
     def leave(self, *, hook_within: float) -> None:
         """Stop after the present step; the journal says where to go on. A hook that runs is ended after `hook_within`

@@ -69,13 +69,15 @@ class Service:
         _log.info("%s runs %s", self._config.host, ", ".join(self._apps))
 
     def close(self) -> None:
-        """Stop each app's runner after its present step, all at the same time. Safe also when `start` failed half
-        way."""
+        """Stop each app's runner after its present step, all at the same time. Until the last one has stopped, this
+        host is heard, and what balancers poll here answers. Safe also when `start` failed half way."""
+        for app in self._apps.values():
+            app.leave(CLOSE_WITHIN)
+        for app in self._apps.values():
+            app.end_step()
         self._leaving.set()
         self._changed.set()
         self._wake.wake()
-        for app in self._apps.values():
-            app.leave()
         for app in self._apps.values():
             app.close(CLOSE_WITHIN)
         self._bus.close()

@@ -58,8 +58,8 @@ class Leftover:
         return f"process {self.pid}" if self.pid else f"what writes to {self.output}"
 
     def seconds_left(self, within: float) -> float:
-        """Of `within` since its start."""
-        return max(self.since + within - _now(), 0.0)
+        """Of `within` since its start. None once the machine was started anew: nothing of it can show itself then."""
+        return max(self.since + within - _now(), 0.0) if self.boot == _boot() else 0.0
 
     def end(self) -> bool:
         """TERM, then KILL for its process group; where it has ended itself, for what shares its output. Whether there

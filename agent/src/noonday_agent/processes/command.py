@@ -11,7 +11,7 @@ import psutil
 from noonday_agent.commands import CommandResult, run_command
 from noonday_agent.config import CommandProcess
 from noonday_agent.processes.patience import Patience
-from noonday_agent.underway import Underway
+from noonday_agent.underway import Leftover, Underway
 from noonday_shared.clock import Clock, SystemClock, wait_until
 from noonday_shared.errors import Deadline, Permanent, Temporary
 
@@ -59,9 +59,19 @@ class Command:
         try:
             wait_until(lambda: not left.runs, what=self.name, within=left.seconds_left(within), clock=self._clock)
         except Deadline:
-            left.end()
-            log.warning("%s had not ended after %g s and was killed with its group", self.name, within)
-        return left.seconds_left(within)
+            self._end(left, within)
+        seconds = left.seconds_left(within)
+        if not seconds and not left.runs and self._underway is not None:
+            self._underway.ended()  # nothing of it is to come any more, so no further step looks for it
+        return seconds
+
+    def _end(self, left: Leftover, within: float) -> None:
+        if not left.pid and self._main() is not None:
+            # Only what writes to its output is known, and that may be the app, which is there.
+            log.warning("%s may not have ended after %g s; the app runs, so it is left", self.name, within)
+            return
+        left.end()
+        log.warning("%s had not ended after %g s and was killed with its group", self.name, within)
 
     def pid(self) -> int | None:
         main = self._main()
