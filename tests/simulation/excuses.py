@@ -1,6 +1,6 @@
 """What no software can notice is not held against us: a balancer that lies, has just forgotten, or forgot while nobody
-could tell it again, and a host that does what a replaced coordinator says, because it never heard of the one that
-replaced it."""
+could tell it again; a host that does what a replaced coordinator says, because it never heard of the one that replaced
+it; and one whose disk was put back, and that does once more what the broker brings it once more."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from noonday_shared.clock import Clock
 
 MEND = 60.0
 """Seconds in which a drain that a balancer forgot is to be noticed and told again, once anybody can."""
+REPEATED = 30.0
+"""Seconds after an order that was taken up in which others of its number may still have been sent."""
 
 
 class Excuses:
@@ -21,6 +23,9 @@ class Excuses:
         self._mute_at: dict[str, float] = {}
         """When a host's balancer could last not be told anything."""
         self._foreign: set[tuple[str, int, int]] = set()
+        self._before: dict[str, tuple[int, int, float]] = {}
+        """The last order that a host had taken up when it forgot it."""
+        self._again: set[str] = set()
 
     def excuse(self, host: SimulatedHost) -> None:
         """Its balancer does not do what it was told."""
@@ -48,10 +53,25 @@ class Excuses:
         """A replaced coordinator gave this order."""
         self._foreign.add((host, term, generation))
 
+    def forgot_order(self, host: SimulatedHost, order: tuple[int, int, float]) -> None:
+        self._before[host.name] = max(order, self._before.get(host.name, order))
+
+    def may_repeat(self, host: SimulatedHost) -> None:
+        """It took an order up: whether that is a message of before it forgot, brought once more. What is said again of
+        the same order since then makes it no other."""
+        assignment, before = host.file.kept.assignment, self._before.get(host.name)
+        if assignment is None or before is None:
+            return
+        if assignment.generation > before[1]:
+            self._again.discard(host.name)
+        elif assignment.issued_at <= before[2] + REPEATED:
+            self._again.add(host.name)
+
     def led_astray(self, host: SimulatedHost) -> bool:
-        """Whether it does what a replaced coordinator says."""
+        """Whether it does what a replaced coordinator says, or what came once more after it forgot that."""
         assignment = host.file.kept.assignment
-        return assignment is not None and (host.name, *assignment.order[:2]) in self._foreign
+        foreign = assignment is not None and (host.name, *assignment.order[:2]) in self._foreign
+        return foreign or host.name in self._again
 
     def excused(self, host: SimulatedHost) -> bool:
         now = self._clock.now()

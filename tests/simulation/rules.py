@@ -110,6 +110,7 @@ class Rules(Excuses):
 
     def took(self, host: SimulatedHost) -> None:
         """It took an assignment up. After a replaced coordinator's its successor's last word is new to it once more."""
+        self.may_repeat(host)
         if self.led_astray(host):
             self._undone(host)
 
@@ -184,7 +185,8 @@ class Rules(Excuses):
 
     def forgotten(self, host: SimulatedHost) -> None:
         """The host's disk lost what it had kept: it can't know any more what it did and was told."""
-        self._taken.pop(host.name, None)
+        if host.name in self._taken:
+            self.forgot_order(host, self._taken.pop(host.name))
         self._seen.pop(host.name, None)
         self._orders.pop(host.name, None)
         self._forgot_at = self._clock.now()
