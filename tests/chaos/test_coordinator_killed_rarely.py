@@ -20,7 +20,7 @@ from support.told_events import kept
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.skipif(not LONG, reason="takes half a minute each: make chaos")]
 
-POINTS = ("kept:ClockSet", "kept:HostJudged:skipped", "kept:HostJudged:lost")
+POINTS = ("kept:ClockSet", "kept:HostJudged:skipped", "kept:HostJudged:lost", "kept:HostJudged:kept")
 """Where it dies here; compared with the code by `test_crash_points`."""
 
 TESTS = Path(__file__).parents[1]
@@ -88,6 +88,28 @@ def test_a_host_that_can_not_be_brought_back_is_given_up_once(fleet: Fleet) -> N
     assert starts(fleet) == {**before, "web-1": [*before["web-1"], version, old, version]}
     assert fleet.in_service() == ALL
     assert _judged(fleet, rollout, HostState.LOST) == ["web-1"]
+
+
+def test_a_way_back_that_stopped_stays_so_and_is_finished_when_a_person_asks(fleet: Fleet) -> None:
+    keeper, failing = fleet.host("web-1"), fleet.host("web-2")
+    old = keeper.web.answers
+    fleet.policy(examine=0, host_within=PATIENCE)
+    version = fleet.push(mode="slow 3")
+    rollout = fleet.begin(version)
+    fleet.until(
+        rollout, lambda info: "web-2" in {one.host for one in info.hosts if one.state == "working"}, what="web-2"
+    )
+    failing.web.behave(old)
+    with fleet.load(clients=1) as load:
+        dies_at(fleet, "kept:HostJudged:kept", act=lambda: fleet.cli("abort", "web"))
+        end = fleet.ended(rollout)
+        load.after(5)
+    assert (end.end, keeper.web.answers, load.failures) == ("failed", version, []), end
+    assert (_judged(fleet, rollout, HostState.KEPT), _judged(fleet, rollout, HostState.LOST)) == (["web-1"], ["web-2"])
+    failing.web.behave()
+    eventually(lambda: fleet.in_service() == ALL, what="web-2 in service by itself", within=WITHIN, every=0.1)
+    assert fleet.cli("reconcile", "web", "--yes").exit == 0
+    assert {host.web.answers for host in fleet.hosts} == {old}
 
 
 @contextmanager
