@@ -11,6 +11,7 @@ from noonday_coordinator.core.lost import valid_until
 from noonday_coordinator.core.plan import plan_deploy
 from noonday_coordinator.core.state import HostState
 from noonday_shared.messages import Goal, Outcome
+from support.odd_hosts import put_back
 from support.story import NEW, OLD, OTHER, Story, only
 
 
@@ -205,3 +206,21 @@ def test_the_plan_says_who_is_restarted_or_why_nobody_is() -> None:
     assert "nothing is examined" in said(Story(3, twin_control=True, examine=0))
     assert "twin" not in said(Story(3)) + said(Story(3, first=None, twin_control=True))
     assert "restarted on" not in said(Story(3))
+
+
+def test_one_that_forgot_its_restart_is_told_it_once_more_only_where_nobody_else_is_out_and_before_the_examine() -> (
+    None
+):
+    story = begun()
+
+    def told() -> bool:
+        return valid_until(story.state, story.view, "web-2", "web", story.now, 900.0) > story.now
+
+    story.takes("web-2")
+    put_back(story, "web-2")
+    assert (story.moving(), told()) == (["web-1"], False)
+    story.takes("web-1")
+    assert (story.rollout.stage, told()) == (e.Stage.ROLLING, True)
+    story.takes("web-2")
+    put_back(story, "web-2")
+    assert (story.rollout.stage, told()) == (e.Stage.EXAMINING, False)

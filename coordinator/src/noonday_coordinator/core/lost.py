@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from noonday_coordinator.core.restored import is_stale
 from noonday_coordinator.core.returning import is_alone, may_return, obstacles
-from noonday_coordinator.core.room import BUSY, heard, stays_out
+from noonday_coordinator.core.room import BUSY, heard, may_renew, stays_out
 from noonday_coordinator.core.state import HostState, State
 from noonday_coordinator.core.view import View
 from noonday_coordinator.core.void import is_void
@@ -28,6 +28,8 @@ def valid_until(state: State, view: View, host: str, app: str, now: float, longe
     renews = bool(assigned.restart_for) and not on_host.would_change  # else its disk was put back, and it would switch
     match member.state:
         case state_ if (state_ in BUSY or renews) and rollout.end is None:
+            if state_ not in BUSY and not may_renew(state, view, rollout, host, now):
+                return now
             return max(now, min(now + longest, on_host.assigned_at + assigned.deadline))
         case _ if rollout.end is not None and is_void(state, host, on_host):
             return now

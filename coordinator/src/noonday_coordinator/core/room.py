@@ -88,6 +88,14 @@ def may_go_back(state: State, view: View, rollout: Rollout, touched: Iterable[st
     return chosen
 
 
+def may_renew(state: State, view: View, rollout: Rollout, host: str, now: float) -> bool:
+    """Whether the twin may be told its restart, also once more after its disk was put back: only beside the canary, and
+    with the room that it needs."""
+    others = {*out(state, view, rollout, now)} - {host}
+    room = len(others) < limit_of(rollout) and group_has_room(state, rollout, host, others)
+    return rollout.stage is Stage.ROLLING and room and not is_needed(state, view, rollout, host, now)
+
+
 def out(state: State, view: View, rollout: Rollout, now: float) -> dict[str, str]:
     """Hosts that can't be counted on to serve, and why."""
     return {
