@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
+
+import pytest
 
 from noonday_coordinator.api import models as m
 from support.eventually import eventually
@@ -17,6 +20,13 @@ ALL = {"web-1", "web-2", "web-3"}
 
 LONG = bool(os.environ.get("NOONDAY_CHAOS"))
 """Whether there is time for all: `make chaos` has it, `make test` has not."""
+
+
+def in_a_row_and_alone(points: Sequence[str]) -> list[Any]:
+    """Deaths at all of them in one test, one after the other; and, where there is time, a test of each alone, in which
+    no later start can mend what one spoilt."""
+    alone = [pytest.param((point,), id=point.replace(":", "-")) for point in dict.fromkeys(points)] if LONG else []
+    return [pytest.param(tuple(points), id="in-a-row"), *alone]
 
 
 def drained(fleet: Fleet, host: FleetHost) -> None:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import pytest
+from chaos.caught import in_a_row_and_alone
 
 from noonday_coordinator.api import models as m
 from noonday_coordinator.cli.exits import Exit
@@ -25,9 +26,10 @@ ALL = {"web-1", "web-2", "web-3"}
 PATIENCE = 300
 """Seconds: a coordinator that starts many times on a busy machine needs its time."""
 
+STARTED = "kept:CoordinatorStarted"
 BEGINNING = (
     "kept:RolloutStarted",
-    "kept:CoordinatorStarted",
+    STARTED,
     "kept:Assigned:prepared",
     "said:prepared",
     "kept:HostJudged:prepared",
@@ -54,10 +56,12 @@ GOING_BACK = (
 PRUNED = "kept:ReleasePruned"
 POINTS = (*BEGINNING, *CANARY, *WAVES, *GOING_BACK, PRUNED)
 """All of these; compared with the code by `test_crash_points`."""
+ALONE = in_a_row_and_alone([point for point in (*BEGINNING, *CANARY, *WAVES) if point != STARTED])[1:]
+"""It dies at its start only where it died before."""
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("points", [BEGINNING, CANARY, WAVES], ids=["beginning", "canary", "waves"])
+@pytest.mark.parametrize("points", [BEGINNING, CANARY, WAVES, *ALONE])
 def test_a_rollout_goes_on_through_every_death_of_its_coordinator(points: Sequence[str], fleet: Fleet) -> None:
     fleet.policy(prepare_within=PATIENCE, host_within=PATIENCE, examine=0.5, examine_most=PATIENCE)
     version, before = fleet.push(), _starts(fleet)
@@ -73,7 +77,8 @@ def test_a_rollout_goes_on_through_every_death_of_its_coordinator(points: Sequen
 
 
 @pytest.mark.timeout(300)
-def test_a_rollout_goes_back_through_every_death_of_its_coordinator(fleet: Fleet) -> None:
+@pytest.mark.parametrize("points", in_a_row_and_alone(GOING_BACK))
+def test_a_rollout_goes_back_through_every_death_of_its_coordinator(points: Sequence[str], fleet: Fleet) -> None:
     hook = '#!/bin/sh\n[ "$NOONDAY_HOST" != web-2 ]\n'
     fleet.policy(prepare_within=PATIENCE, host_within=PATIENCE)
     old = fleet.app().current
@@ -81,7 +86,7 @@ def test_a_rollout_goes_back_through_every_death_of_its_coordinator(fleet: Fleet
     version = fleet.push(toml='[hooks]\npost_activate = "hooks/post"\n', files={"hooks/post": hook})
     before = _starts(fleet)
     with fleet.load(clients=1) as load:
-        end = _through(fleet, version, GOING_BACK)
+        end = _through(fleet, version, points)
         load.after(5)
     assert load.failures == []
     assert end.end == "rolled-back", end.reason
