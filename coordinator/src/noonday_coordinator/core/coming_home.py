@@ -117,8 +117,7 @@ def _hindrance(state: State, view: View, app: App, policy: Policy, one: Astray, 
     release = app.releases.get(app.current.version) if app.current else None
     if release is None or release.blocked:
         return f"{app.current} is blocked: {release.blocked if release else 'it was never pushed'}"
-    report = state.hosts[one.host].app(app.name).report
-    if release.pruned and (report is None or release.ref.id not in report.prepared):
+    if release.pruned and not state.hosts[one.host].app(app.name).holds(release.ref):
         return f"the archive of {release.ref.version} is no longer kept: noonday release push FILE"
     return ""
 

@@ -31,7 +31,10 @@ def go_back(state: State, view: View, rollout: Rollout, now: float) -> list[Even
     if failed and not at_once:
         return [] if under_way else _stops_here(state, rollout, failed, touched)
     # Whoever is silent would hold up the others for its whole time, and one that can't fetch it says nothing of them.
-    in_turn = sorted(touched, key=lambda host: (not heard(view, rollout, host, now), not _holds(state, rollout, host)))
+    previous, app = rollout.previous, rollout.app
+    in_turn = sorted(
+        touched, key=lambda host: (not heard(view, rollout, host, now), not state.on(host, app).holds(previous))
+    )
     chosen = at_once or may_go_back(state, view, rollout, in_turn, now)
     if chosen:
         return move_on(state, rollout, chosen, rollout.previous, HostState.GOING_BACK)
@@ -100,11 +103,6 @@ def _has_another(state: State, rollout: Rollout, host: str) -> bool:
     """Whether what was proven there last is not what it is to go back to."""
     report = state.on(host, rollout.app).report
     return report is not None and report.proven != rollout.previous
-
-
-def _holds(state: State, rollout: Rollout, host: str) -> bool:
-    report, previous = state.on(host, rollout.app).report, rollout.previous
-    return report is not None and previous is not None and previous.id in report.prepared
 
 
 def _no_way_back(state: State, rollout: Rollout, touched: list[str]) -> list[Event]:

@@ -31,13 +31,11 @@ def valid_until(state: State, view: View, host: str, app: str, now: float, longe
             if state_ not in BUSY and not may_renew(state, view, rollout, host, now):
                 return now
             return max(now, min(now + longest, on_host.assigned_at + assigned.deadline))
-        case _ if rollout.end is not None and is_void(state, host, on_host):
+        case _ if is_void(state, host, on_host):
             return now
         case HostState.LOST | HostState.FAILED if may_return(state, view, rollout, host, now):
             return now + min(longest, rollout.policy.unreachable_after)
         case HostState.LOST:
-            return now
-        case _ if is_void(state, host, on_host):
             return now
         case HostState.FAILED if on_host.assigned_at < member.since:
             return now  # what it was told before it was given up on; what it was told since holds

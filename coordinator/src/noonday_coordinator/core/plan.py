@@ -127,7 +127,7 @@ def of_rollback(policy: Policy) -> Policy:
 
 def must_fetch(state: State, plan: Plan) -> bool:
     """Whether a host of the plan does not have its release unpacked."""
-    return not all(_holds(state.hosts[host], plan.app, plan.release) for host in plan.hosts)
+    return not all(state.hosts[host].app(plan.app).holds(plan.release) for host in plan.hosts)
 
 
 def may_begin(state: State, app: str, version: str, *, supersede: bool) -> None:
@@ -205,7 +205,7 @@ def _pushed(app: App, version: str) -> Release:
 
 def _on_all(hosts: tuple[Host, ...], app: str, release: ReleaseRef) -> None:
     """Raises `BadInput` naming the hosts that could get a release nowhere: its archive is no longer kept."""
-    missing = [host.name for host in hosts if not _holds(host, app, release)]
+    missing = [host.name for host in hosts if not host.app(app).holds(release)]
     if missing:
         text = f"the archive of {app} {release.version} is no longer kept, and it is not on {', '.join(missing)}"
         raise refused("archive-pruned", text, "build it again from the same source, then noonday release push FILE")
@@ -214,11 +214,6 @@ def _on_all(hosts: tuple[Host, ...], app: str, release: ReleaseRef) -> None:
 def _runs(host: Host, app: str, release: ReleaseRef) -> bool:
     report = host.app(app).report
     return report is not None and report.proven == release and report.live == release.id and report.in_service is True
-
-
-def _holds(host: Host, app: str, release: ReleaseRef) -> bool:
-    report = host.app(app).report
-    return report is not None and release.id in report.prepared
 
 
 def _checks(policy: Policy, previous: ReleaseRef | None, waves: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
@@ -247,7 +242,7 @@ def _twin(
 
 
 def _fetching(hosts: tuple[Host, ...], app: str, release: ReleaseRef) -> tuple[str, ...]:
-    missing = [host.name for host in hosts if not _holds(host, app, release)]
+    missing = [host.name for host in hosts if not host.app(app).holds(release)]
     again = f"{', '.join(missing)} fetches {release.version} again, before any host is drained"
     return (again,) if missing else ()
 

@@ -170,9 +170,8 @@ class _Fleet:
 
     def _awaits_room(self, host: str) -> bool:
         """Whether it may leave for what it was told last, in whichever rollout that was, once it is told again."""
-        on_host = self.on_hosts[host]
+        on_host, rollout = self.on_hosts[host], self._told_in(host)
         assigned = on_host.assigned
-        rollout = self.state.rollouts.get(assigned.rollout) if assigned else None
         if assigned is None or rollout is None or rollout.end is None or on_host.taken:
             return False
         if is_void(self.state, host, on_host) or is_stale(self.state, self.view, host, on_host):

@@ -87,6 +87,10 @@ class AppOnHost:
             return False
         return report.live != told.release.id
 
+    def holds(self, release: ReleaseRef) -> bool:
+        """Whether it says that the release lies unpacked there."""
+        return self.report is not None and release.id in self.report.prepared
+
     @property
     def in_service(self) -> bool:
         return self.report is not None and self.report.in_service is True
